@@ -1,0 +1,18 @@
+/**
+ * `smtp-routes/testing`: what a test of mail routing needs. It imports no test runner, so it works
+ * under any.
+ */
+export { assertAccounted } from './assert-accounted.js';
+export { ManualClock } from './manual-clock.js';
+export { recordEvents } from './record-events.js';
+export type { EventRecorder } from './record-events.js';
+export { STAGES, parseScriptLine } from './script.js';
+export type { Action, Directive, Stage, Which } from './script.js';
+export type { Script, ScriptMoment, SessionLines } from './scripted-sessions.js';
+export { ScriptedTransport } from './scripted-transport.js';
+export type { ScriptedSend, ScriptedTransportOptions } from './scripted-transport.js';
+export { seededRandom } from './seeded-random.js';
+export type { RecordedMessage, RecordedSession } from './smtp-record.js';
+export { startSmtpServer } from './smtp-server.js';
+export type { SmtpTestServer } from './smtp-server.js';
+export type { SmtpServerOptions } from './smtp-server-options.js';
