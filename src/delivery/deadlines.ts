@@ -1,0 +1,64 @@
+/**
+ * Many deadlines, one sleep. A timer and an abort signal for each of thousands of attempts would
+ * cost more than the bookkeeping of the delivery itself, and nearly all of them never fire.
+ */
+import type { Clock } from './system-clock.js';
+
+interface Deadline {
+  readonly at: number;
+  readonly onPassed: () => void;
+}
+
+export class Deadlines {
+  readonly #clock: Clock;
+  readonly #pending = new Set<Deadline>();
+  #wakeAt = Infinity;
+  #sleep: AbortController | undefined;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Calls `onPassed` once `at` (milliseconds since the epoch) has passed, unless the returned function is called before. */
+  add(at: number, onPassed: () => void): () => void {
+    const deadline = { at, onPassed };
+    this.#pending.add(deadline);
+    if (at < this.#wakeAt) this.#sleepUntil(at);
+    return () => {
+      this.#pending.delete(deadline);
+      if (this.#pending.size === 0) this.#wake();
+    };
+  }
+
+  #sleepUntil(at: number): void {
+    this.#wake();
+    const sleep = new AbortController();
+    this.#sleep = sleep;
+    this.#wakeAt = at;
+    this.#clock.sleep(Math.max(0, at - this.#clock.now()), sleep.signal).then(
+      () => {
+        if (this.#sleep === sleep) this.#firePassed();
+      },
+      () => undefined,
+    );
+  }
+
+  #wake(): void {
+    this.#sleep?.abort();
+    this.#sleep = undefined;
+    this.#wakeAt = Infinity;
+  }
+
+  #firePassed(): void {
+    this.#sleep = undefined;
+    this.#wakeAt = Infinity;
+    const now = this.#clock.now();
+    for (const deadline of [...this.#pending]) {
+      if (deadline.at <= now && this.#pending.delete(deadline)) deadline.onPassed();
+    }
+    // Only now, since what has just passed may have ended others.
+    let next = Infinity;
+    for (const { at } of this.#pending) next = Math.min(next, at);
+    if (next < this.#wakeAt) this.#sleepUntil(next);
+  }
+}

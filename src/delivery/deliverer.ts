@@ -1,0 +1,239 @@
+/**
+ * Takes a message to where its recipients' mail goes, and says what became of each of them.
+ *
+ * Recipients are grouped by plan, plans run side by side, and each one is a loop over relays
+ * (`batch.ts`). Here stands what all deliveries share: the table, the relays' states, the limits.
+ */
+import { randomUUID } from 'node:crypto';
+import { bounceProfile, retryDelayMs } from '../core/bounce-profile.js';
+import { withDefaults } from '../core/check-options.js';
+import { DEFAULT_COOLING, type RelayHealth } from '../core/health.js';
+import type { DeliveryOutcome } from '../core/outcome.js';
+import type { Failure } from '../core/failure.js';
+import type { Relay } from '../core/relay.js';
+import { RouteResolver } from '../core/route-resolver.js';
+import type { RouteTable } from '../core/route-table.js';
+import { AbortControllers } from './abort-controllers.js';
+import { deliverBatch } from './batch.js';
+import { Deadlines } from './deadlines.js';
+import {
+  checkDelivererOptions,
+  DEFAULT_ATTEMPT_TIMEOUT_MS,
+  DEFAULT_DEADLINE_MS,
+  type DelivererOptions,
+} from './deliverer-options.js';
+import { Delivery, type DeliveryServices, type Recipient } from './delivery.js';
+import { noDnsFailure } from './dns-lookup.js';
+import { Exchanges, settleLookupFailure } from './exchanges.js';
+import { checkMail, reversePath, type Mail } from './mail.js';
+import { Observer } from './observer.js';
+import { addressees, planBatches, type Addressee, type Planned } from './plan-batches.js';
+import { relayLimit } from './relay-limit.js';
+import { RelayStates } from './relay-states.js';
+import { systemClock, systemRandom, type Clock } from './system-clock.js';
+
+/** Options of one delivery. */
+export interface DeliverOptions {
+  /** Gives up: what no server has taken yet is queued for later. What is past the final dot is waited for. */
+  readonly signal?: AbortSignal;
+  /** Names the delivery in events, logs and the outcome. Default a random UUID. */
+  readonly id?: string;
+}
+
+/** What is known of a relay. `since` and `until` in milliseconds since the epoch; `until` in the past: a probe is due. */
+export type RelayReport = Omit<RelayHealth, 'penalty' | 'cooledAt'>;
+
+export class Deliverer {
+  /** The clock and the dice it was given, for what is built on top. */
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly #options: DelivererOptions;
+  readonly #services: DeliveryServices;
+  readonly #states: RelayStates;
+  readonly #underWay = new Map<Delivery, Promise<unknown>>();
+  readonly #exchanges: Exchanges;
+  #table: RouteTable;
+  #resolver: RouteResolver;
+  #closed = false;
+
+  /** @throws {RouteConfigError} for unknown or wrong options, all at once */
+  constructor(options: DelivererOptions) {
+    checkDelivererOptions(options);
+    const { transport, clock = systemClock, random = systemRandom } = options;
+    const profile = bounceProfile(options.profile);
+    const observer = new Observer(options.onEvent);
+    this.clock = clock;
+    this.random = random;
+    this.#options = options;
+    this.#table = options.routes;
+    this.#resolver = new RouteResolver(options.routes);
+    this.#exchanges = new Exchanges(options.dns);
+    this.#states = new RelayStates({
+      clock,
+      random,
+      observer,
+      cooling: withDefaults(DEFAULT_COOLING, options.cooling),
+      limitOf: (relay) => relayLimit(transport, relay),
+    });
+    this.#services = {
+      transport,
+      clock,
+      observer,
+      states: this.#states,
+      deadlines: new Deadlines(clock),
+      controllers: new AbortControllers(),
+      classify: options.classify,
+      onPossiblyDelivered: options.onPossiblyDelivered ?? 'report',
+      attemptTimeoutMs: options.attemptTimeoutMs ?? DEFAULT_ATTEMPT_TIMEOUT_MS,
+      deadlineMs: options.deadlineMs ?? DEFAULT_DEADLINE_MS,
+      retryAt: () => clock.now() + retryDelayMs(profile, 1, random()),
+    };
+    this.#warnOfMissingDns();
+  }
+
+  /**
+   * Delivers one message, and resolves with one outcome for each recipient whatever a server, the
+   * network or an abort does.
+   *
+   * @throws {RouteConfigError} for wrong use: no recipients, a missing message
+   * @throws {Error} after `close()`
+   */
+  async deliver(mail: Mail, options: DeliverOptions = {}): Promise<DeliveryOutcome> {
+    if (this.#closed) throw new Error('deliver() was called after close()');
+    checkMail(mail, options);
+    const recipients = addressees(mail.envelope.to);
+    const { from, dsn } = mail.envelope;
+    const path = reversePath(from);
+    const message = typeof mail.message === 'string' ? Buffer.from(mail.message) : mail.message;
+    const envelope = { from: path ?? '', ...(dsn && { dsn }) };
+    const id = options.id ?? randomUUID();
+    const delivery = new Delivery(this.#services, id, envelope, message, recipients.length);
+    if (path === undefined) refuseSender(delivery, recipients);
+    else {
+      const running = this.#run(delivery, recipients, options.signal);
+      this.#underWay.set(delivery, running);
+      try {
+        await running;
+      } finally {
+        this.#underWay.delete(delivery);
+      }
+    }
+    const outcome = delivery.outcome();
+    if (delivery.watched) announce(this.#services, from, outcome);
+    return outcome;
+  }
+
+  async #run(delivery: Delivery, recipients: readonly Addressee[], signal: AbortSignal | undefined): Promise<void> {
+    const { deadlines, deadlineMs } = this.#services;
+    const onAbort = (): void => {
+      delivery.abort();
+    };
+    if (signal?.aborted) onAbort();
+    else signal?.addEventListener('abort', onAbort, { once: true });
+    const noDeadline = deadlines.add(delivery.deadlineAt, () => {
+      delivery.expire(`not settled within deadlineMs (${String(deadlineMs)} ms)`);
+    });
+    const table = this.#table;
+    try {
+      const batches = planBatches(delivery, recipients, this.#resolver, table);
+      const [only] = batches;
+      if (only && batches.length === 1) await this.#deliverPlanned(delivery, table, only);
+      else await Promise.all(batches.map((planned) => this.#deliverPlanned(delivery, table, planned)));
+    } finally {
+      noDeadline();
+      signal?.removeEventListener('abort', onAbort);
+    }
+  }
+
+  async #deliverPlanned(delivery: Delivery, table: RouteTable, planned: Planned): Promise<void> {
+    const { recipients } = planned;
+    if (planned.action === 'relay') {
+      await deliverBatch(delivery, { rotation: planned.rotation, relayOf: (id) => table.relay(id), recipients });
+      return;
+    }
+    const rotation = await this.#exchanges.lookUp(delivery, planned.domain);
+    if ('failure' in rotation) settleLookupFailure(delivery, recipients, rotation.failure);
+    else await deliverBatch(delivery, { rotation, relayOf: (id) => this.#exchanges.relay(id), recipients });
+  }
+
+  /** The state of every relay of the table, by id. */
+  health(): Record<string, RelayReport> {
+    const report = ({ id }: Relay): [string, RelayReport] => {
+      const { state, since, why, until } = this.#states.healthOf(id);
+      return [id, { state, since, ...(why && { why }), ...(until !== undefined && { until }) }];
+    };
+    return Object.fromEntries([...this.#table.relays(), ...this.#exchanges.relays()].map(report));
+  }
+
+  /**
+   * Takes another table for the deliveries to come; those under way go on with theirs. Rotation and
+   * health are kept for relays that stay where they are.
+   *
+   * @throws {RouteConfigError} if it is no route table
+   */
+  updateRoutes(table: RouteTable): void {
+    checkDelivererOptions({ ...this.#options, routes: table });
+    const before = new Map([...this.#table.relays()].map((relay) => [relay.id, relay]));
+    for (const { id, host, port } of table.relays()) {
+      const old = before.get(id);
+      if (old && (old.host !== host || old.port !== port)) this.#states.forget(id);
+    }
+    this.#table = table;
+    this.#resolver = new RouteResolver(table);
+    this.#warnOfMissingDns();
+  }
+
+  /**
+   * Takes nothing more, waits for what is under way, and closes the transport. What is not settled
+   * after `timeoutMs` (default 30 s) is queued for later, or possibly delivered.
+   */
+  async close({ timeoutMs = 30_000 }: { readonly timeoutMs?: number } = {}): Promise<void> {
+    this.#closed = true;
+    if (this.#underWay.size > 0) {
+      const sleep = new AbortController();
+      const limit = this.#services.clock.sleep(timeoutMs, sleep.signal).then(
+        () => {
+          for (const delivery of this.#underWay.keys()) delivery.expire('the deliverer was closed');
+          return new Promise<void>((resolve) => setImmediate(resolve));
+        },
+        () => undefined,
+      );
+      await Promise.race([Promise.allSettled(this.#underWay.values()), limit]);
+      sleep.abort();
+    }
+    await this.#services.transport.close?.();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  /** A forgotten `ALL` should be noticed when the app starts, not when mail piles up. */
+  #warnOfMissingDns(): void {
+    const why = this.#options.dns ? undefined : this.#table.needsDns();
+    if (why === undefined) return;
+    const { observer, clock } = this.#services;
+    observer.emit({ type: 'lookup', at: clock.now(), domain: '*', failure: noDnsFailure('*') });
+    process.emitWarning(`mail that needs DNS will be queued for later: ${why}, and the Deliverer was given no dns`, {
+      code: 'SMTP_ROUTES_NO_DNS',
+    });
+  }
+}
+
+function refuseSender(delivery: Delivery, recipients: readonly Recipient[]): void {
+  const failure: Failure = { kind: 'unroutable', enhanced: '5.1.7', message: 'envelope.from is no mail address' };
+  for (const recipient of recipients) delivery.settle(recipient, { status: 'rejected', failure });
+}
+
+/** Says what became of the delivery, and first which failures its success would hide. */
+function announce({ clock, observer }: DeliveryServices, from: string, outcome: DeliveryOutcome): void {
+  const { id } = outcome;
+  for (const { relay, recipients, failure, verdict, shared } of outcome.attempts) {
+    if (!failure || !verdict || shared) continue;
+    const saved = outcome.recipients.find((r) => r.status === 'delivered' && recipients.includes(r.recipient));
+    if (saved?.status !== 'delivered') continue;
+    const deliveredBy = saved.relay;
+    observer.emit({ type: 'masked-failure', at: clock.now(), id, relay, failure, verdict, deliveredBy });
+  }
+  observer.emit({ type: 'settled', at: clock.now(), id, from, outcome });
+}

@@ -1,0 +1,36 @@
+/**
+ * Time and chance as parameters. This is the only place that reads the process's own.
+ */
+
+/** Milliseconds since the epoch, and an abortable wait. */
+export interface Clock {
+  now(): number;
+  /** Resolves after `ms`; rejects with `signal.reason` when aborted. Must not keep the process alive. */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>;
+}
+
+/** The longest delay Node's timers keep, 24.8 days: a longer one would fire at once. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  sleep: (ms, signal) =>
+    new Promise((resolve, reject) => {
+      if (signal?.aborted) {
+        reject(signal.reason as Error);
+        return;
+      }
+      const timer = setTimeout(() => {
+        signal?.removeEventListener('abort', onAbort);
+        resolve();
+      }, Math.min(ms, MAX_TIMER_MS)).unref();
+      const onAbort = (): void => {
+        clearTimeout(timer);
+        reject(signal?.reason as Error);
+      };
+      signal?.addEventListener('abort', onAbort, { once: true });
+    }),
+};
+
+/** Dice in [0, 1). */
+export const systemRandom = (): number => Math.random();

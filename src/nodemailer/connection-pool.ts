@@ -1,0 +1,150 @@
+/**
+ * The sessions of one relay: idle ones are used again, the most recently used first. How many may
+ * be open is not decided here but where deliveries wait for their turn.
+ */
+import type { Failure } from '../core/failure.js';
+import type { Relay, SmtpVia } from '../core/relay.js';
+import type { ConnectionInfo, Message, TransportEvent } from '../delivery/relay-transport.js';
+import { connectionAuth } from './auth.js';
+import { prepareConnection } from './connection-options.js';
+import { openFailure } from './open-failure.js';
+import type { ConnectionAuth, MailError } from './smtp-connection.js';
+import { SmtpSession } from './smtp-session.js';
+
+export type OnTransportEvent = ((event: TransportEvent) => void) | undefined;
+
+/** As nodemailer's pool. */
+const DEFAULT_MAX_POOLED = 5;
+/** What Postfix allows itself to one destination. */
+const DEFAULT_MAX_UNPOOLED = 20;
+const DEFAULT_MAX_MESSAGES = 100;
+const DEFAULT_IDLE_MS = 30_000;
+
+/** Numbers all connections of the process, as the appliance's DCID does. */
+let lastConnection = 0;
+
+interface Idle {
+  readonly session: SmtpSession;
+  /** For an unpooled relay: the message it may be continued with, and no other. */
+  readonly message: Message | undefined;
+  readonly cancel: () => void;
+}
+
+/** The pools of a transport until it is closed, by those that have idle sessions: the others need not be remembered. */
+export interface Pools {
+  readonly holding: Set<ConnectionPool>;
+  closed: boolean;
+}
+
+export class ConnectionPool {
+  readonly #relay: Relay;
+  readonly #via: SmtpVia;
+  readonly #auth: ConnectionAuth | undefined;
+  readonly #idle: Idle[] = [];
+  readonly #pools: Pools;
+
+  constructor(relay: Relay, via: SmtpVia, pools: Pools) {
+    this.#pools = pools;
+    this.#relay = relay;
+    this.#via = via;
+    this.#auth = connectionAuth(via);
+  }
+
+  /** The most connections that should be open at once. */
+  get limit(): number {
+    return this.#via.maxConnections ?? (this.#via.pool ? DEFAULT_MAX_POOLED : DEFAULT_MAX_UNPOOLED);
+  }
+
+  /** An idle session for this message, if there is one. */
+  takeIdle(message: Message): SmtpSession | undefined {
+    const index = this.#idle.findLastIndex((idle) => idle.message === undefined || idle.message === message);
+    const idle = this.#idle[index];
+    if (!idle) return undefined;
+    this.#remove(index, idle);
+    idle.session.keepsAlive(true);
+    return idle.session;
+  }
+
+  /** A new session, ready to send, or the failure and what is known of the connection. */
+  async open(
+    signal: AbortSignal,
+    onEvent: OnTransportEvent,
+  ): Promise<SmtpSession | { readonly failure: Failure; readonly info: ConnectionInfo }> {
+    const number = ++lastConnection;
+    let session: SmtpSession;
+    try {
+      session = new SmtpSession(await prepareConnection(this.#relay, this.#via, signal), number);
+    } catch (error) {
+      return { failure: openFailure(error as MailError, false), info: { connection: number } };
+    }
+    const failure = await session.open(this.#auth, signal);
+    const { info } = session;
+    if (session.connected) onEvent?.({ type: 'connection-opened', ...info });
+    if (failure) {
+      if (session.connected) onEvent?.({ type: 'connection-closed', connection: number, reason: 'failed' });
+      return { failure, info };
+    }
+    session.onDead = () => {
+      this.#forget(session);
+      onEvent?.({ type: 'connection-closed', connection: number });
+    };
+    return session;
+  }
+
+  /**
+   * Takes a usable session back. Without `pool` it stays for this turn only, for a further
+   * transaction with the recipients of the same message that it had no room for.
+   */
+  giveBack(session: SmtpSession, message: Message): void {
+    const { pool = false, maxMessages = DEFAULT_MAX_MESSAGES, idleMs = DEFAULT_IDLE_MS } = this.#via;
+    if (session.dead) return;
+    if (this.#pools.closed || session.sent >= maxMessages) {
+      session.quit();
+      return;
+    }
+    session.keepsAlive(false);
+    const quit = (): void => {
+      session.quit();
+    };
+    if (pool) {
+      const timer = setTimeout(quit, idleMs).unref();
+      this.#keep({
+        session,
+        message: undefined,
+        cancel: () => {
+          clearTimeout(timer);
+        },
+      });
+    } else {
+      const turn = setImmediate(quit);
+      this.#keep({
+        session,
+        message,
+        cancel: () => {
+          clearImmediate(turn);
+        },
+      });
+    }
+  }
+
+  closeIdle(): void {
+    for (const { session } of [...this.#idle]) session.quit();
+  }
+
+  #keep(idle: Idle): void {
+    this.#idle.push(idle);
+    this.#pools.holding.add(this);
+  }
+
+  #forget(session: SmtpSession): void {
+    const index = this.#idle.findIndex((idle) => idle.session === session);
+    const idle = this.#idle[index];
+    if (idle) this.#remove(index, idle);
+  }
+
+  #remove(index: number, { cancel }: Idle): void {
+    cancel();
+    this.#idle.splice(index, 1);
+    if (this.#idle.length === 0) this.#pools.holding.delete(this);
+  }
+}

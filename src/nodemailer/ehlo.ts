@@ -1,0 +1,9 @@
+/**
+ * What a server announces for a session.
+ */
+
+/** The keywords of an EHLO reply (RFC 5321 4.1.1.1). */
+export function extensionsOf(ehlo: string | false): ReadonlySet<string> {
+  const lines = ehlo === false ? [] : ehlo.split(/\r?\n/).slice(1);
+  return new Set(lines.map((line) => (/^250[ -](\S+)/.exec(line)?.[1] ?? '').toUpperCase()));
+}

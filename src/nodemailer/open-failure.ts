@@ -1,0 +1,20 @@
+/**
+ * What a failure before the first MAIL is: always a fault of the relay.
+ */
+import type { Failure, Phase } from '../core/failure.js';
+import { parseReply } from '../core/reply.js';
+import { lostFailure } from './lost-failure.js';
+import type { MailError } from './smtp-connection.js';
+
+/** In phase `connect` until the server has greeted with a 220, then in `session`. */
+export function openFailure(error: MailError, lastServerResponse: string | false): Failure {
+  if (error.code === 'EABORT') return { kind: 'aborted', message: error.message };
+  const phase: Phase = hasGreeted(error, lastServerResponse) ? 'session' : 'connect';
+  const reply = error.response === undefined ? undefined : parseReply(error.response);
+  return reply ? { kind: 'reply', phase, reply } : lostFailure(phase, error);
+}
+
+function hasGreeted({ command = 'CONN', code }: MailError, lastServerResponse: string | false): boolean {
+  if (command !== 'CONN') return true;
+  return lastServerResponse !== false && code !== 'EPROTOCOL';
+}

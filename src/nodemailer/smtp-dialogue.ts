@@ -1,0 +1,132 @@
+/**
+ * nodemailer's connection, taken step by step.
+ *
+ * nodemailer tells the end of a step in up to four ways (a callback, `error`, `end`, or never), in
+ * an order that differs between its versions. So each step settles on the first sign, whatever it
+ * is, and everything is read in that very turn; later signs are ignored.
+ */
+import type { Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
+import type { ConnectionInfo } from '../delivery/relay-transport.js';
+import { abortError } from './abort-error.js';
+import { SMTPConnection, type ConnectionOptions, type MailError, type SendInfo } from './smtp-connection.js';
+
+/** How long to wait for the answer to RSET or QUIT, which nobody else waits for. */
+export const COURTESY_MS = 5_000;
+
+export class SmtpDialogue {
+  readonly connection: SMTPConnection;
+  /** Called once, when the connection has ended or was ended. */
+  onDead: (() => void) | undefined;
+  /** Hears of the next sign of trouble; none while idle. */
+  #onTrouble: ((error: MailError) => void) | undefined;
+  #dead = false;
+
+  constructor(options: ConnectionOptions) {
+    this.connection = new SMTPConnection(options);
+    this.connection.on('error', (error: MailError) => {
+      this.#trouble(error);
+    });
+    this.connection.on('end', () => {
+      // nodemailer 10 may say `end` just before it hands over a definite reply.
+      queueMicrotask(() => {
+        this.#trouble(Object.assign(new Error('the server closed the connection'), { code: 'ECONNECTION' }));
+      });
+    });
+  }
+
+  get dead(): boolean {
+    return this.#dead;
+  }
+
+  /** Read late: STARTTLS replaces it. */
+  get socket(): Socket | undefined {
+    return this.connection._socket || undefined;
+  }
+
+  /**
+   * One step: `finish` is called once, at the first sign that it is over.
+   *
+   * @param pastAbort whether an abort must no longer interrupt; a `TimeoutError` always does
+   */
+  step(
+    signal: AbortSignal,
+    finish: (error: MailError | undefined, info?: SendInfo) => void,
+    pastAbort: () => boolean = () => false,
+  ): (error?: MailError, info?: SendInfo) => void {
+    let over = false;
+    const done = (error?: MailError, info?: SendInfo): void => {
+      if (over) return;
+      over = true;
+      this.#onTrouble = undefined;
+      signal.removeEventListener('abort', onAbort);
+      finish(error, info);
+    };
+    const onAbort = (): void => {
+      const error = abortError(signal);
+      if (error.code === 'ETIMEDOUT' || !pastAbort()) done(error);
+    };
+    this.#onTrouble = done;
+    if (signal.aborted) queueMicrotask(onAbort);
+    else signal.addEventListener('abort', onAbort);
+    return done;
+  }
+
+  /** Says QUIT and closes. Does not wait, and does not keep the process alive. */
+  quit(): void {
+    if (this.#dead) return;
+    this.#end();
+    const { socket } = this;
+    const timer = setTimeout(() => socket?.destroy(), COURTESY_MS).unref();
+    socket?.once('close', () => {
+      clearTimeout(timer);
+    });
+    socket?.unref();
+    this.connection.quit();
+  }
+
+  /** Closes at once. nodemailer's `close()` alone would send what is still queued, the final dot too. */
+  destroy(): void {
+    const { socket } = this;
+    this.connection.close();
+    socket?.destroy();
+    this.#end();
+  }
+
+  /** Whether an idle session keeps the process alive: it must not. */
+  keepsAlive(alive: boolean): void {
+    if (alive) this.socket?.ref();
+    else this.socket?.unref();
+  }
+
+  /** nodemailer 8 and 9 put `ESOCKET` in the place of why a certificate was refused; the socket still knows. */
+  explained(error: MailError): MailError {
+    const { authorizationError: why } = (this.socket ?? {}) as { authorizationError?: unknown };
+    if (error.code !== 'ESOCKET' || error.originalCode !== undefined || typeof why !== 'string') return error;
+    return Object.assign(error, { originalCode: why });
+  }
+
+  /** Copied while the socket lives: a destroyed one has forgotten its addresses. */
+  describe(connection: number): ConnectionInfo {
+    const socket = this.socket as TLSSocket | undefined;
+    const protocol = socket?.encrypted ? socket.getProtocol() : null;
+    return {
+      connection,
+      ...(socket?.remoteAddress !== undefined && { address: socket.remoteAddress }),
+      ...(socket?.localAddress !== undefined && { localAddress: socket.localAddress }),
+      ...(socket && protocol !== null && { tls: { protocol, cipher: socket.getCipher().name } }),
+    };
+  }
+
+  #end(): void {
+    if (this.#dead) return;
+    this.#dead = true;
+    this.onDead?.();
+  }
+
+  #trouble(error: MailError): void {
+    const heard = this.#onTrouble;
+    if (heard) heard(error);
+    else this.#end();
+  }
+}
