@@ -1,0 +1,24 @@
+/**
+ * Every example runs, and shows what it is there to show.
+ */
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { root, runTypeScript } from './run-typescript.js';
+
+const SHOWS: Readonly<Record<string, readonly (string | RegExp)[]>> = {
+  'technote.ts': [
+    /Connection Error: DCID \d+ domain: example\.com IP: 127\.0\.0\.1 port: \d+ details: 431-exchange1\.example\.com ESMTP\\nMail system full' interface: 127\.0\.0\.1 reason: unexpected SMTP response/,
+    /New SMTP DCID \d+ interface 127\.0\.0\.1 address 127\.0\.0\.1 port \d+/,
+    'user@example.com: delivered by exchange2',
+    'exchange1: down',
+    'Messages that arrived at the second server: 1',
+  ],
+};
+
+test.for(readdirSync(join(root, 'examples')))('%s', { timeout: 30_000 }, async (name) => {
+  const shows = SHOWS[name] ?? [];
+  expect(shows.length, `what ${name} is there to show`).toBeGreaterThan(0);
+  const { stdout } = await runTypeScript(join(root, 'examples', name));
+  for (const part of shows) expect(stdout).toMatch(part);
+});
