@@ -5,8 +5,9 @@
 export { bounceProfile, type BounceProfile } from './core/bounce-profile.js';
 export { classify, VERDICTS, type ClassifyHook, type FailurePlace, type Verdict } from './core/classify.js';
 export { RouteConfigError, type ConfigProblem } from './core/config-error.js';
-export { defineRoutes } from './core/define-routes.js';
+export { defineRoutes, type RouteDefinition, type RoutesDefinition, type TierEntry } from './core/define-routes.js';
 export type { DeliveryEvent } from './core/delivery-event.js';
+export type { Cooling } from './core/health.js';
 export type {
   Failure,
   LostFailure,
@@ -16,14 +17,15 @@ export type {
   UnsupportedFailure,
   UntriedFailure,
 } from './core/failure.js';
+export type { ConsideredPattern, RouteExplanation } from './core/explain-route.js';
 export { formatSmtpRoutes } from './core/format-smtp-routes.js';
 export { mailLog } from './core/mail-log.js';
 export type { Attempt, DeliveryOutcome, RecipientOutcome, RecipientStatus, RefusedRecipient } from './core/outcome.js';
-export { parseSmtpRoutes } from './core/parse-smtp-routes.js';
+export { parseSmtpRoutes, type ParseOptions } from './core/parse-smtp-routes.js';
 export type { Relay, SmtpVia, TransportVia, Via } from './core/relay.js';
 export type { PlannedRelay, RoutePlan, Tier } from './core/route-plan.js';
 export { RouteResolver } from './core/route-resolver.js';
-export type { RouteTable } from './core/route-table.js';
+export type { RouteTable, Rule } from './core/route-table.js';
 export { deliverWithRetries, type RetryOptions } from './delivery/deliver-with-retries.js';
 export { Deliverer, type DeliverOptions, type RelayReport } from './delivery/deliverer.js';
 export type { DelivererOptions } from './delivery/deliverer-options.js';

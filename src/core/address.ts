@@ -33,6 +33,7 @@ export function parseAddress(text: string): Address | undefined {
   const at = text.lastIndexOf('@');
   if (at < 1) return undefined;
   const local = text.slice(0, at);
+  if (PLAIN_ADDRESS.test(text) && text.length - at - 1 <= MAX_NAME) return { local, domain: text.slice(at + 1) };
   if (!isLocalPart(local)) return undefined;
   const domain = canonicalDomain(text.slice(at + 1));
   return domain === undefined ? undefined : { local, domain };

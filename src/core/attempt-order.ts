@@ -24,19 +24,17 @@ export interface Choice {
 
 /** The next relay of the plan that is not in `tried`; undefined when none is left. */
 export function nextChoice(tiers: readonly Tier[], tried: ReadonlySet<string>, standing: Standing): Choice | undefined {
-  for (const [tier, { relays }] of tiers.entries()) {
-    const candidates = relays.filter(({ id }) => !tried.has(id) && !standing.isCooled(id));
+  const isCandidate = ({ id }: PlannedRelay): boolean => !tried.has(id) && !standing.isCooled(id);
+  for (let tier = 0; tier < tiers.length; tier++) {
+    const relays = tiers[tier]?.relays ?? [];
+    const candidates = relays.every(isCandidate) ? relays : relays.filter(isCandidate);
     const relay = nextInTurn(standing.credits(tier), candidates);
     if (relay) return { tier, relay, charge: { candidates, picked: relay } };
   }
   return soonestToRecover(tiers, tried, standing);
 }
 
-function soonestToRecover(
-  tiers: readonly Tier[],
-  tried: ReadonlySet<string>,
-  standing: Standing,
-): Choice | undefined {
+function soonestToRecover(tiers: readonly Tier[], tried: ReadonlySet<string>, standing: Standing): Choice | undefined {
   let best: Choice | undefined;
   let soonest = Infinity;
   for (const [tier, { relays }] of tiers.entries()) {

@@ -71,9 +71,7 @@ function failureOf(fields: MailErrorFields, message: string): Failure {
     if (reply) return reply;
     // Without an answer the client itself refused the address; with one that is no refusal the dialogue is out of step.
     const answered = typeof fields.responseCode === 'number' || typeof fields.response === 'string';
-    return answered
-      ? { kind: 'lost', phase: 'envelope', code: 'EPROTOCOL', message }
-      : { kind: 'unroutable', message };
+    return answered ? { kind: 'lost', phase: 'envelope', code: 'EPROTOCOL', message } : { kind: 'unroutable', message };
   }
   if (code === 'EMESSAGE') {
     if (reply) return reply;

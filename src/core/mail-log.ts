@@ -10,9 +10,14 @@ import { onOneLine } from './reply.js';
 
 interface Message {
   readonly mid: number;
-  /** RID by recipient, in order of appearance. */
-  readonly rids: Map<string, number>;
-  lastDcid: number;
+  /** In order of appearance. */
+  readonly recipients: Map<string, LoggedRecipient>;
+}
+
+interface LoggedRecipient {
+  readonly rid: number;
+  /** The connection of the last attempt for this recipient; 0 for none. */
+  dcid: number;
 }
 
 /** A function that turns each event into its lines, without line ends. Keeps the numbers of messages under way. */
@@ -23,7 +28,7 @@ export function mailLog(): (event: DeliveryEvent) => string[] {
   const messageOf = (id: string): Message => {
     const known = messages.get(id);
     if (known) return known;
-    const message = { mid: ++lastMid, rids: new Map<string, number>(), lastDcid: 0 };
+    const message = { mid: ++lastMid, recipients: new Map<string, LoggedRecipient>() };
     messages.set(id, message);
     return message;
   };
@@ -66,7 +71,7 @@ function linesOf(event: DeliveryEvent, messageOf: (id: string) => Message): stri
 function attemptLines(event: DeliveryEvent & { type: 'attempt-ended' }, message: Message): string[] {
   const { attempt, delivered } = event;
   const connection = event.connection ?? 0;
-  message.lastDcid = connection;
+  for (const recipient of attempt.recipients) loggedRecipient(recipient, message).dcid = connection;
   const { failure } = attempt;
   if (failure && (attempt.phase === 'connect' || attempt.phase === 'session')) {
     return [connectionError(attempt, failure, connection)];
@@ -98,14 +103,14 @@ function settledLines(outcome: DeliveryOutcome, message: Message): string[] {
   const lines: string[] = [];
   let done = true;
   for (const result of outcome.recipients) {
-    const rid = String(ridOf(result.recipient, message));
-    const to = `DCID ${String(message.lastDcid)} MID ${mid} to RID ${rid}`;
+    const { rid, dcid } = loggedRecipient(result.recipient, message);
+    const to = `DCID ${String(dcid)} MID ${mid} to RID ${String(rid)}`;
     if (result.status === 'rejected') lines.push(`Bounced: ${to} - ${described(result.failure, '5')}`);
     if (result.status === 'queue-for-later') lines.push(`Delayed: ${to} - ${described(result.failure, '4')}`);
     if (result.status === 'possibly-delivered') {
-      lines.push(`Possible Delivery: DCID ${String(message.lastDcid)} MID ${mid} to [${rid}]`);
+      lines.push(`Possible Delivery: DCID: ${String(dcid)} MID ${mid} to [${String(rid)}]`);
     }
-    if (result.status === 'discarded') lines.push(`Dropped: MID ${mid} to RID ${rid} by route /dev/null`);
+    if (result.status === 'discarded') lines.push(`Dropped: MID ${mid} to RID ${String(rid)} by route /dev/null`);
     done &&= result.status !== 'queue-for-later' && result.status !== 'possibly-delivered';
   }
   if (done) lines.push(`Message finished MID ${mid} done`);
@@ -116,38 +121,67 @@ function settledLines(outcome: DeliveryOutcome, message: Message): string[] {
 function described(failure: Failure, fallbackClass: string): string {
   if (failure.kind === 'reply') {
     const { code, enhanced, text } = failure.reply;
-    const meaning = enhanced === undefined ? 'Unknown address error' : (text.split('\n')[0] ?? '');
     const status = enhanced ?? `${String(code)[0] ?? fallbackClass}.1.0`;
-    const lines = text.split('\n').map((line) => `'${onOneLine(line)}'`);
-    return `${status} - ${onOneLine(meaning)} ('${String(code)}', [${lines.join(', ')}]) []`;
+    const meaning = nameOf(status) ?? onOneLine(text.split('\n')[0] ?? '');
+    return `${status} - ${meaning} ('${String(code)}', [${wireLines(failure).map(quoted).join(', ')}]) []`;
   }
-  const status = failure.enhanced ?? `${fallbackClass}.4.0`;
-  return `${status} - ${MEANINGS[failure.kind]} ('000', ['${onOneLine(failure.message)}']) []`;
+  const { detail, meaning } = OTHER_FAILURES[failure.kind];
+  const status = failure.enhanced ?? `${fallbackClass}.${detail}`;
+  return `${status} - ${nameOf(status) ?? meaning} ('000', [${quoted(failure.message)}]) []`;
 }
 
-const MEANINGS: Readonly<Record<Exclude<Failure['kind'], 'reply'>, string>> = {
-  lost: 'Other network problem',
-  unroutable: 'Bad destination host',
-  aborted: 'Delivery aborted',
-  expired: 'Delivery expired (message too old)',
-  unsupported: 'Required extension not supported',
+/** What the appliance calls an enhanced status code, by subject and detail, as far as its documents and logs show. */
+const STATUS_NAMES: Readonly<Record<string, string>> = {
+  '1.0': 'Unknown address error',
+  '1.2': 'Bad destination host',
+  '3.1': 'Mail system full',
+  '3.2': 'Not accepting messages at this time',
+  '4.0': 'Other network problem',
+  '4.7': 'Delivery expired (message too old)',
+};
+
+function nameOf(status: string): string | undefined {
+  return STATUS_NAMES[status.slice(2)];
+}
+
+/** Subject and detail of the status (RFC 3463), and what it is called, where there was no reply. */
+const OTHER_FAILURES: Readonly<Record<Exclude<Failure['kind'], 'reply'>, { detail: string; meaning: string }>> = {
+  lost: { detail: '4.0', meaning: 'Other network problem' },
+  unroutable: { detail: '1.2', meaning: 'Bad destination host' },
+  aborted: { detail: '4.0', meaning: 'Delivery aborted' },
+  expired: { detail: '4.7', meaning: 'Delivery expired (message too old)' },
+  unsupported: { detail: '6.1', meaning: 'Required extension not supported' },
 };
 
 /** The reply as it came over the wire, its lines joined by a literal `\n`. */
-function replyText({ reply: { code, enhanced, text } }: ReplyFailure): string {
-  const lines = text.split('\n');
-  const status = enhanced === undefined ? '' : `${enhanced} `;
-  return `${String(code)}${lines.length > 1 ? '-' : ' '}${status}${lines.map(onOneLine).join('\\n')}`;
+function replyText(failure: ReplyFailure): string {
+  const lines = wireLines(failure);
+  return `${String(failure.reply.code)}${lines.length > 1 ? '-' : ' '}${lines.map(onOneLine).join('\\n')}`;
+}
+
+/** The lines of a reply without the code, but with the enhanced code, which stands on each (RFC 2034 4). */
+function wireLines({ reply: { enhanced, text } }: ReplyFailure): string[] {
+  return text.split('\n').map((line) => (enhanced === undefined ? line : `${enhanced} ${line}`));
+}
+
+/** As Python's `repr` writes a string, and so the appliance: a quote in a server's text must not end the tuple. */
+function quoted(text: string): string {
+  const escaped = onOneLine(text.replaceAll('\\', '\\\\'));
+  if (!escaped.includes("'")) return `'${escaped}'`;
+  return escaped.includes('"') ? `'${escaped.replaceAll("'", "\\'")}'` : `"${escaped}"`;
 }
 
 function ridList(recipients: readonly string[], message: Message): string {
-  return `[${recipients.map((recipient) => ridOf(recipient, message)).join(', ')}]`;
+  return `[${recipients.map((recipient) => loggedRecipient(recipient, message).rid).join(', ')}]`;
 }
 
-function ridOf(recipient: string, { rids }: Message): number {
-  const rid = rids.get(recipient) ?? rids.size;
-  rids.set(recipient, rid);
-  return rid;
+function loggedRecipient(recipient: string, { recipients }: Message): LoggedRecipient {
+  let logged = recipients.get(recipient);
+  if (!logged) {
+    logged = { rid: recipients.size, dcid: 0 };
+    recipients.set(recipient, logged);
+  }
+  return logged;
 }
 
 const DAYS = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat'];

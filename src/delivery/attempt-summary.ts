@@ -22,11 +22,11 @@ export function summarized(
   { accepted, refused }: Sorted,
   known?: { readonly taken: ConnectionInfo | undefined; readonly phase: Phase },
 ): Attempt {
-  const taken = known?.taken;
-  const attempt: Mutable<Attempt> = { ...frame, phase: 'final-reply' };
-  if (taken?.address !== undefined) attempt.address = taken.address;
-  if (taken?.localAddress !== undefined) attempt.localAddress = taken.localAddress;
-  if (accepted.length === 0) attempt.phase = furthest([known?.phase ?? 'connect', ...results.map(phaseOf)]);
+  const attempt = framed(frame, known?.taken ?? {});
+  if (accepted.length === 0) {
+    const phases = results.flatMap(({ failure }) => (failure && 'phase' in failure ? [failure.phase] : []));
+    attempt.phase = furthest(phases.length > 0 ? phases : [known?.phase ?? 'connect']);
+  }
   const whole = accepted.length > 0 ? undefined : commonFailure(refused);
   if (whole) {
     attempt.failure = whole.failure;
@@ -38,6 +38,17 @@ export function summarized(
   return attempt;
 }
 
+/** Written out, because copying with a spread costs more here than all the rest. */
+function framed(
+  { relay, host, port, tier, recipients, startedAt, endedAt }: AttemptFrame,
+  { address, localAddress }: Partial<ConnectionInfo>,
+): Mutable<Attempt> {
+  const phase: Phase = 'final-reply';
+  if (address === undefined) return { relay, host, port, tier, recipients, startedAt, endedAt, phase };
+  if (localAddress === undefined) return { relay, host, port, address, tier, recipients, startedAt, endedAt, phase };
+  return { relay, host, port, address, localAddress, tier, recipients, startedAt, endedAt, phase };
+}
+
 type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
 
 /** The failure that ended the attempt for all: the only one, or the one that is not an answer to a single RCPT. */
@@ -46,8 +57,4 @@ function commonFailure(refused: readonly RefusedRecipient[]): RefusedRecipient |
   const same = JSON.stringify(first?.failure);
   if (refused.every(({ failure }) => JSON.stringify(failure) === same)) return first;
   return refused.find(({ failure }) => !(failure.kind === 'reply' && failure.phase === 'envelope'));
-}
-
-function phaseOf({ failure }: SendResult): Phase {
-  return failure && 'phase' in failure ? failure.phase : 'connect';
 }

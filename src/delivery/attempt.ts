@@ -9,7 +9,7 @@ import type { Delivery, DeliveryServices } from './delivery.js';
 import type { RelayResult } from './relay-states.js';
 import type { ConnectionInfo, TransportEvent } from './relay-transport.js';
 import { sortOut, type OpenRecipient, type Sorted } from './sort-out.js';
-import { transact } from './transact.js';
+import { transact, type SendResult } from './transact.js';
 
 /** How a transaction ended. */
 export interface TransactionResult {
@@ -21,54 +21,84 @@ export interface TransactionResult {
   readonly relay: RelayResult;
 }
 
-export async function transaction(
-  delivery: Delivery,
-  relay: Relay,
-  tier: number,
-  open: readonly OpenRecipient[],
-): Promise<TransactionResult> {
-  const { id: deliveryId, services } = delivery;
-  const { id, host, port } = relay;
-  const startedAt = services.clock.now();
-  const recipients = open.map(({ recipient }) => recipient.address);
-  delivery.emit(() => ({
-    type: 'attempt-started',
-    at: startedAt,
-    id: deliveryId,
-    relay: id,
-    host,
-    port,
-    tier,
-    recipients,
-  }));
+export class Transaction {
+  readonly #delivery: Delivery;
+  readonly #relay: Relay;
+  readonly #tier: number;
+  readonly #open: readonly OpenRecipient[];
+  readonly #recipients: readonly string[];
+  readonly #startedAt: number;
+  readonly #watch: ConnectionWatch;
 
-  const watch = new ConnectionWatch(services, relay);
-  const results = await transact(services, {
-    relay,
-    envelope: delivery.envelopeTo(open.map(({ recipient }) => recipient.wire)),
-    message: delivery.message,
-    onEvent: watch.onEvent,
-    limitAt: Math.min(startedAt + services.attemptTimeoutMs, delivery.deadlineAt),
-    interruption: delivery.interruption,
-    phaseNow: () => watch.phase,
-  });
+  constructor(delivery: Delivery, relay: Relay, tier: number, open: readonly OpenRecipient[]) {
+    const { services } = delivery;
+    this.#delivery = delivery;
+    this.#relay = relay;
+    this.#tier = tier;
+    this.#open = open;
+    this.#recipients = open.map(({ recipient }) => recipient.address);
+    this.#startedAt = services.clock.now();
+    this.#watch = new ConnectionWatch(services, relay);
+  }
 
-  const endedAt = services.clock.now();
-  const sorted = sortOut(delivery, id, open, results);
-  const { taken } = watch;
-  const attempt = summarized({ relay: id, host, port, tier, recipients, startedAt, endedAt }, results, sorted, watch);
-  delivery.record(attempt);
-  const { accepted } = sorted;
-  delivery.emit(() => ({
-    type: 'attempt-ended',
-    at: endedAt,
-    id: deliveryId,
-    attempt,
-    ...(taken && { connection: taken.connection }),
-    delivered: accepted.map(({ address }) => address),
-    ...(sorted.response !== undefined && { response: sorted.response }),
-  }));
-  return { left: sorted.left, overflow: sorted.overflow, relay: relayResult(delivery, sorted, endedAt - startedAt) };
+  send(): Promise<readonly SendResult[]> {
+    const delivery = this.#delivery;
+    const { id: deliveryId, services } = delivery;
+    const relay = this.#relay;
+    const { id, host, port } = relay;
+    const watch = this.#watch;
+    if (delivery.watched)
+      services.observer.emit({
+        type: 'attempt-started',
+        at: this.#startedAt,
+        id: deliveryId,
+        relay: id,
+        host,
+        port,
+        tier: this.#tier,
+        recipients: this.#recipients,
+      });
+    return transact(services, {
+      relay,
+      envelope: delivery.envelopeTo(this.#open.map(({ recipient }) => recipient.wire)),
+      message: delivery.message,
+      onEvent: watch.onEvent,
+      limitAt: Math.min(this.#startedAt + services.attemptTimeoutMs, delivery.deadlineAt),
+      interruption: delivery.interruption,
+      phaseNow: watch.phaseNow,
+    });
+  }
+
+  concluded(results: readonly SendResult[]): TransactionResult {
+    const delivery = this.#delivery;
+    const { services } = delivery;
+    const { id, host, port } = this.#relay;
+    const startedAt = this.#startedAt;
+    const endedAt = services.clock.now();
+    const sorted = sortOut(delivery, id, this.#open, results);
+    const watch = this.#watch;
+    const attempt = summarized(
+      { relay: id, host, port, tier: this.#tier, recipients: this.#recipients, startedAt, endedAt },
+      results,
+      sorted,
+      watch,
+    );
+    delivery.record(attempt);
+    if (delivery.watched) {
+      const { taken } = watch;
+      const { accepted } = sorted;
+      services.observer.emit({
+        type: 'attempt-ended',
+        at: endedAt,
+        id: delivery.id,
+        attempt,
+        ...(taken && { connection: taken.connection }),
+        delivered: accepted.map(({ address }) => address),
+        ...(sorted.response !== undefined && { response: sorted.response }),
+      });
+    }
+    return { left: sorted.left, overflow: sorted.overflow, relay: relayResult(delivery, sorted, endedAt - startedAt) };
+  }
 }
 
 /** The relay is down and another delivery has just tried it: its failure counts here too, without a connection of our own. */
@@ -106,14 +136,21 @@ class ConnectionWatch {
   taken: ConnectionInfo | undefined;
   /** How far the send has got for certain: up to MAIL once it has a connection that is ready for use. */
   phase: Phase = 'connect';
+  #open: number | undefined;
   readonly onEvent: (event: TransportEvent) => void;
+  readonly phaseNow = (): Phase => this.phase;
 
   constructor({ clock, observer }: DeliveryServices, { id, host, port }: Relay) {
     this.onEvent = (event) => {
       if (event.type !== 'connection-closed') this.taken = event;
-      if (event.type === 'connection-taken') this.phase = 'envelope';
-      else if (!observer.active) return;
-      else if (event.type === 'connection-opened') observer.emit({ ...event, at: clock.now(), relay: id, host, port });
+      if (event.type === 'connection-taken') {
+        // A connection that failed before it was of use is told of as taken too, but is closed by then.
+        if (event.reused || event.connection === this.#open) this.phase = 'envelope';
+        return;
+      }
+      this.#open = event.type === 'connection-opened' ? event.connection : undefined;
+      if (!observer.active) return;
+      if (event.type === 'connection-opened') observer.emit({ ...event, at: clock.now(), relay: id, host, port });
       else observer.emit({ ...event, at: clock.now(), relay: id });
     };
   }

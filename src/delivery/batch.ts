@@ -5,7 +5,7 @@
  */
 import type { Choice } from '../core/attempt-order.js';
 import type { Relay } from '../core/relay.js';
-import { recordShared, transaction } from './attempt.js';
+import { recordShared, Transaction } from './attempt.js';
 import type { Delivery, Recipient } from './delivery.js';
 import type { RelayResult, Rotation } from './relay-states.js';
 import type { OpenRecipient } from './sort-out.js';
@@ -19,7 +19,7 @@ export interface Batch {
 
 /** Settles every recipient of the batch. Never rejects for anything a relay does. */
 export async function deliverBatch(delivery: Delivery, { rotation, relayOf, recipients }: Batch): Promise<void> {
-  const { states, retryAt } = delivery.services;
+  const { states } = delivery.services;
   const tried = new Set<string>();
   let open: readonly OpenRecipient[] = recipients.map((recipient) => ({ recipient }));
   while (open.length > 0 && !delivery.over) {
@@ -39,7 +39,7 @@ export async function deliverBatch(delivery: Delivery, { rotation, relayOf, reci
         : recordShared(delivery, choice, open, admission);
   }
   if (open.length === 0) return;
-  const at = retryAt();
+  const at = delivery.retryAt();
   for (const { recipient, last } of open) delivery.settleOpen(recipient, last, at);
 }
 
@@ -58,7 +58,8 @@ async function attemptAt(
     let batch = open;
     // It may have been interrupted while the gate let it in, and between two transactions.
     while (batch.length > 0 && !delivery.over) {
-      const ended = await transaction(delivery, relay, tier, batch);
+      const transaction = new Transaction(delivery, relay, tier, batch);
+      const ended = transaction.concluded(await transaction.send());
       left.push(...ended.left);
       batch = ended.overflow;
       result = latest(result, ended.relay);

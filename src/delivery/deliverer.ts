@@ -14,6 +14,7 @@ import type { Relay } from '../core/relay.js';
 import { RouteResolver } from '../core/route-resolver.js';
 import type { RouteTable } from '../core/route-table.js';
 import { AbortControllers } from './abort-controllers.js';
+import { AbortListeners } from './abort-listeners.js';
 import { deliverBatch } from './batch.js';
 import { Deadlines } from './deadlines.js';
 import {
@@ -31,6 +32,7 @@ import { addressees, planBatches, type Addressee, type Planned } from './plan-ba
 import { relayLimit } from './relay-limit.js';
 import { RelayStates } from './relay-states.js';
 import { systemClock, systemRandom, type Clock } from './system-clock.js';
+import { UnderWay } from './under-way.js';
 
 /** Options of one delivery. */
 export interface DeliverOptions {
@@ -50,8 +52,9 @@ export class Deliverer {
   readonly #options: DelivererOptions;
   readonly #services: DeliveryServices;
   readonly #states: RelayStates;
-  readonly #underWay = new Map<Delivery, Promise<unknown>>();
+  readonly #underWay: UnderWay;
   readonly #exchanges: Exchanges;
+  readonly #abortListeners = new AbortListeners();
   #table: RouteTable;
   #resolver: RouteResolver;
   #closed = false;
@@ -68,6 +71,7 @@ export class Deliverer {
     this.#table = options.routes;
     this.#resolver = new RouteResolver(options.routes);
     this.#exchanges = new Exchanges(options.dns);
+    this.#underWay = new UnderWay(clock);
     this.#states = new RelayStates({
       clock,
       random,
@@ -86,7 +90,7 @@ export class Deliverer {
       onPossiblyDelivered: options.onPossiblyDelivered ?? 'report',
       attemptTimeoutMs: options.attemptTimeoutMs ?? DEFAULT_ATTEMPT_TIMEOUT_MS,
       deadlineMs: options.deadlineMs ?? DEFAULT_DEADLINE_MS,
-      retryAt: () => clock.now() + retryDelayMs(profile, 1, random()),
+      retryAfterMs: () => retryDelayMs(profile, 1, random()),
     };
     this.#warnOfMissingDns();
   }
@@ -109,15 +113,7 @@ export class Deliverer {
     const id = options.id ?? randomUUID();
     const delivery = new Delivery(this.#services, id, envelope, message, recipients.length);
     if (path === undefined) refuseSender(delivery, recipients);
-    else {
-      const running = this.#run(delivery, recipients, options.signal);
-      this.#underWay.set(delivery, running);
-      try {
-        await running;
-      } finally {
-        this.#underWay.delete(delivery);
-      }
-    }
+    else await this.#run(delivery, recipients, options.signal);
     const outcome = delivery.outcome();
     if (delivery.watched) announce(this.#services, from, outcome);
     return outcome;
@@ -125,15 +121,16 @@ export class Deliverer {
 
   async #run(delivery: Delivery, recipients: readonly Addressee[], signal: AbortSignal | undefined): Promise<void> {
     const { deadlines, deadlineMs } = this.#services;
-    const onAbort = (): void => {
-      delivery.abort();
-    };
-    if (signal?.aborted) onAbort();
-    else signal?.addEventListener('abort', onAbort, { once: true });
+    const stopListening =
+      signal &&
+      this.#abortListeners.listen(signal, () => {
+        delivery.abort();
+      });
     const noDeadline = deadlines.add(delivery.deadlineAt, () => {
       delivery.expire(`not settled within deadlineMs (${String(deadlineMs)} ms)`);
     });
     const table = this.#table;
+    this.#underWay.add(delivery);
     try {
       const batches = planBatches(delivery, recipients, this.#resolver, table);
       const [only] = batches;
@@ -141,17 +138,19 @@ export class Deliverer {
       else await Promise.all(batches.map((planned) => this.#deliverPlanned(delivery, table, planned)));
     } finally {
       noDeadline();
-      signal?.removeEventListener('abort', onAbort);
+      stopListening?.();
+      this.#underWay.delete(delivery);
     }
   }
 
-  async #deliverPlanned(delivery: Delivery, table: RouteTable, planned: Planned): Promise<void> {
-    const { recipients } = planned;
-    if (planned.action === 'relay') {
-      await deliverBatch(delivery, { rotation: planned.rotation, relayOf: (id) => table.relay(id), recipients });
-      return;
-    }
-    const rotation = await this.#exchanges.lookUp(delivery, planned.domain);
+  #deliverPlanned(delivery: Delivery, table: RouteTable, planned: Planned): Promise<void> {
+    if (planned.action === 'mx') return this.#deliverToExchanges(delivery, planned);
+    const { rotation, recipients } = planned;
+    return deliverBatch(delivery, { rotation, relayOf: (id) => table.relay(id), recipients });
+  }
+
+  async #deliverToExchanges(delivery: Delivery, { domain, recipients }: Planned & { action: 'mx' }): Promise<void> {
+    const rotation = await this.#exchanges.lookUp(delivery, domain);
     if ('failure' in rotation) settleLookupFailure(delivery, recipients, rotation.failure);
     else await deliverBatch(delivery, { rotation, relayOf: (id) => this.#exchanges.relay(id), recipients });
   }
@@ -189,18 +188,7 @@ export class Deliverer {
    */
   async close({ timeoutMs = 30_000 }: { readonly timeoutMs?: number } = {}): Promise<void> {
     this.#closed = true;
-    if (this.#underWay.size > 0) {
-      const sleep = new AbortController();
-      const limit = this.#services.clock.sleep(timeoutMs, sleep.signal).then(
-        () => {
-          for (const delivery of this.#underWay.keys()) delivery.expire('the deliverer was closed');
-          return new Promise<void>((resolve) => setImmediate(resolve));
-        },
-        () => undefined,
-      );
-      await Promise.race([Promise.allSettled(this.#underWay.values()), limit]);
-      sleep.abort();
-    }
+    await this.#underWay.drain(timeoutMs);
     await this.#services.transport.close?.();
   }
 

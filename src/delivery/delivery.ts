@@ -33,8 +33,8 @@ export interface DeliveryServices {
   readonly onPossiblyDelivered: PossiblyDeliveredPolicy;
   readonly attemptTimeoutMs: number;
   readonly deadlineMs: number;
-  /** When a recipient deferred now should be tried again. */
-  readonly retryAt: () => number;
+  /** How long from now a deferred recipient should be tried again, spread by dice. */
+  readonly retryAfterMs: () => number;
 }
 
 /** A recipient of the envelope: as written, and as it goes over the wire. */
@@ -55,6 +55,7 @@ export class Delivery {
   readonly #outcomes: RecipientOutcome[];
   readonly #attempts: Attempt[] = [];
   readonly interruption: Interruption = new Interruption();
+  #retryAfterMs: number | undefined;
   #interrupted: (Failure & { kind: 'aborted' | 'expired' }) | undefined;
 
   constructor(
@@ -116,6 +117,13 @@ export class Delivery {
       ? { ...interrupted, ...(last && last.kind !== 'aborted' && { last }) }
       : (last ?? NOTHING_TRIED);
     this.settle(recipient, { status: 'queue-for-later', failure, retryAt });
+  }
+
+  /** When a recipient deferred now should be tried again. One throw of the dice, so that those deferred together come back together. */
+  retryAt(): number {
+    const { clock, retryAfterMs } = this.services;
+    this.#retryAfterMs ??= retryAfterMs();
+    return clock.now() + this.#retryAfterMs;
   }
 
   /** The verdict that holds: the built-in one, unless the app's hook changes it. A hook that fails or answers nonsense is ignored. */

@@ -54,7 +54,7 @@ export class Exchanges {
 }
 
 export function settleLookupFailure(delivery: Delivery, recipients: readonly Recipient[], failure: Failure): void {
-  const retryAt = delivery.services.retryAt();
+  const retryAt = delivery.retryAt();
   for (const recipient of recipients) {
     if (failure.kind === 'unroutable') delivery.settle(recipient, { status: 'rejected', failure });
     else delivery.settleOpen(recipient, failure, retryAt);

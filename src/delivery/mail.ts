@@ -27,7 +27,8 @@ export function checkMail(mail: Mail, options: object): void {
     else if (to.length === 0) problems.add('envelope.to', 'must name at least one recipient');
     else {
       for (const [i, address] of (to as unknown[]).entries()) {
-        if (typeof address !== 'string') problems.add(`envelope.to[${String(i)}]`, `must be a string, got ${show(address)}`);
+        if (typeof address !== 'string')
+          problems.add(`envelope.to[${String(i)}]`, `must be a string, got ${show(address)}`);
       }
     }
   }

@@ -37,6 +37,7 @@ export class RelayStates {
   readonly #credits = new Map<string, Credits>();
   readonly #health = new Map<string, RelayHealth>();
   readonly #gates = new Map<string, RelayGate>();
+  readonly #forgottenAt = new Map<string, number>();
 
   constructor(options: RelayStatesOptions) {
     this.#options = options;
@@ -63,9 +64,10 @@ export class RelayStates {
     const { id } = relay;
     const now = clock.now();
     const before = this.healthOf(id);
-    const failure = typeof result === 'string' ? undefined : result;
+    const isNews = result !== 'no-news' && startedAt >= (this.#forgottenAt.get(id) ?? startedAt);
+    const failure = isNews && result !== 'worked' ? result : undefined;
     if (failure) this.#health.set(id, afterFailure(before, failure, startedAt, now, cooling));
-    else if (result === 'worked') this.#health.set(id, afterSuccess(before, now));
+    else if (isNews) this.#health.set(id, afterSuccess(before, now));
     this.#announce(id, before, this.healthOf(id), now);
     this.#gate(id).leave(this.#room(relay), failure && isSharable(failure) ? failure : undefined);
   }
@@ -89,9 +91,10 @@ export class RelayStates {
     return health;
   }
 
-  /** Forgets the health of a relay that was pointed elsewhere. */
+  /** Forgets the health of a relay that was pointed elsewhere. What is under way there says nothing of the new place. */
   forget(relay: string): void {
     this.#health.delete(relay);
+    this.#forgottenAt.set(relay, this.#options.clock.now());
   }
 
   #room(relay: Relay): Room {

@@ -51,6 +51,12 @@ export type TransportEvent =
   | ({ readonly type: 'connection-taken'; readonly reused: boolean } & ConnectionInfo)
   | { readonly type: 'connection-closed'; readonly connection: number; readonly reason?: string };
 
+/** The reason of a `SendRequest`'s signal when the caller gives up. A signal aborts only once, so it carries another. */
+export interface AbortReason extends Error {
+  /** Aborts when the time is over, past the final dot too. */
+  readonly limit?: AbortSignal;
+}
+
 /** One try at one relay. */
 export interface SendRequest {
   readonly relay: Relay;
@@ -59,7 +65,7 @@ export interface SendRequest {
   /**
    * Aborted when the caller gives up or a limit passes. Before the final dot: stop and report
    * `aborted`. After it: go on waiting for the reply, unless the reason is a `TimeoutError`: then
-   * report `lost` at `final-reply`.
+   * report `lost` at `final-reply`. What goes on hears of the time's end from `signal.reason.limit`.
    */
   readonly signal: AbortSignal;
   readonly onEvent?: (event: TransportEvent) => void;

@@ -105,7 +105,7 @@ function conclude(
 
 /** The attempt was given up before the final dot: by the caller or a limit, or because the message could not be read. */
 function settleAborted(delivery: Delivery, recipient: Recipient, failure: Failure, last: Failure | undefined): void {
-  delivery.settleOpen(recipient, delivery.over ? last : failure, delivery.services.retryAt());
+  delivery.settleOpen(recipient, delivery.over ? last : failure, delivery.retryAt());
 }
 
 /** The connection was lost after the final dot may have left: the app has said what that means to it. */
@@ -122,7 +122,7 @@ function settlePossiblyDelivered(
       delivery.settle(recipient, { status: 'possibly-delivered', failure, relay });
       return;
     case 'queue':
-      delivery.settle(recipient, { status: 'queue-for-later', failure, retryAt: delivery.services.retryAt() });
+      delivery.settle(recipient, { status: 'queue-for-later', failure, retryAt: delivery.retryAt() });
       return;
     case 'next-relay':
       left.push({ recipient, last: failure });

@@ -5,7 +5,7 @@
 /** Milliseconds since the epoch, and an abortable wait. */
 export interface Clock {
   now(): number;
-  /** Resolves after `ms`; rejects with `signal.reason` when aborted. Must not keep the process alive. */
+  /** Resolves after `ms`; rejects with `signal.reason` when aborted. Keeps the process alive: somebody waits for mail. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
 
@@ -20,10 +20,13 @@ export const systemClock: Clock = {
         reject(signal.reason as Error);
         return;
       }
-      const timer = setTimeout(() => {
-        signal?.removeEventListener('abort', onAbort);
-        resolve();
-      }, Math.min(ms, MAX_TIMER_MS)).unref();
+      const timer = setTimeout(
+        () => {
+          signal?.removeEventListener('abort', onAbort);
+          resolve();
+        },
+        Math.min(ms, MAX_TIMER_MS),
+      );
       const onAbort = (): void => {
         clearTimeout(timer);
         reject(signal?.reason as Error);

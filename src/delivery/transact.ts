@@ -45,6 +45,7 @@ export function transact(
   return new Promise((resolve) => {
     const controller = controllers.take();
     let timeout: Failure | undefined;
+    let limit: AbortController | undefined;
     const settle = (results: readonly SendResult[]): void => {
       noLimit();
       stopListening();
@@ -58,8 +59,13 @@ export function transact(
         setImmediate(() => {
           settle(to.map(() => ({ failure: UNSETTLED })));
         });
+        limit?.abort(reason);
+        controller.abort(reason);
+        return;
       }
-      controller.abort(reason);
+      // A signal aborts once: a transport that goes on past the final dot needs to hear of the limit too.
+      limit ??= new AbortController();
+      controller.abort(Object.assign(new DOMException(reason.message, reason.name), { limit: limit.signal }));
     };
     const stopListening = interruption.listen(stop);
     const noLimit = deadlines.add(limitAt, () => {
@@ -82,15 +88,18 @@ const UNSETTLED: Failure = {
   message: 'the transport did not settle within its time, so nobody knows how far the message got',
 };
 
-async function resultsOf(
+function resultsOf(
   transport: RelayTransport,
   request: SendRequest,
   to: readonly string[],
 ): Promise<readonly SendResult[]> {
+  const refused = (error: unknown) => failuresFromError(error, to).map((failure) => ({ failure }));
   try {
-    return matched(to, await transport.send(request));
+    return Promise.resolve(transport.send(request))
+      .then((r) => matched(to, r))
+      .catch(refused);
   } catch (error) {
-    return failuresFromError(error, to).map((failure) => ({ failure }));
+    return Promise.resolve(refused(error));
   }
 }
 

@@ -2,9 +2,10 @@
  * The sessions of one relay: idle ones are used again, the most recently used first. How many may
  * be open is not decided here but where deliveries wait for their turn.
  */
+import { isTooManyRecipients } from '../core/classify.js';
 import type { Failure } from '../core/failure.js';
 import type { Relay, SmtpVia } from '../core/relay.js';
-import type { ConnectionInfo, Message, TransportEvent } from '../delivery/relay-transport.js';
+import type { ConnectionInfo, Message, RecipientReport, TransportEvent } from '../delivery/relay-transport.js';
 import { connectionAuth } from './auth.js';
 import { prepareConnection } from './connection-options.js';
 import { openFailure } from './open-failure.js';
@@ -92,13 +93,14 @@ export class ConnectionPool {
   }
 
   /**
-   * Takes a usable session back. Without `pool` it stays for this turn only, for a further
-   * transaction with the recipients of the same message that it had no room for.
+   * Takes a session back after a message. Without `pool` it stays open only if the server had no
+   * room for some of the recipients, and for this turn: a further transaction with them follows at once.
    */
-  giveBack(session: SmtpSession, message: Message): void {
+  giveBack(session: SmtpSession, message: Message, reports: readonly RecipientReport[]): void {
     const { pool = false, maxMessages = DEFAULT_MAX_MESSAGES, idleMs = DEFAULT_IDLE_MS } = this.#via;
     if (session.dead) return;
-    if (this.#pools.closed || session.sent >= maxMessages) {
+    const wanted = pool || reports.some(({ failure }) => failure && isTooManyRecipients(failure));
+    if (!wanted || this.#pools.closed || session.sent >= maxMessages) {
       session.quit();
       return;
     }

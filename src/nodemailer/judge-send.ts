@@ -18,13 +18,15 @@ import type { MailError, RecipientError } from './smtp-connection.js';
 export interface SendEnd {
   readonly recipients: readonly string[];
   /** The final reply; with `error`, absent. */
-  readonly response?: string;
-  readonly error?: MailError;
+  readonly response?: string | undefined;
+  readonly error?: MailError | undefined;
   /** RCPT refusals: from the error or the result, else from the envelope object that nodemailer fills in. */
   readonly rejectedErrors: readonly RecipientError[];
   readonly body: BodyProgress;
   /** Octets written to the socket since the body was begun; undefined if it was not. */
   readonly written: number | undefined;
+  /** Whether anything was heard from the server since the body had ended. */
+  readonly answered: boolean;
 }
 
 /** `keep`: usable at once. `reset`: after RSET. `drop`: must be destroyed now. */
@@ -44,6 +46,7 @@ export function judgeSend(end: SendEnd): Judgement {
 
 function judgeSuccess(end: SendEnd): Judgement {
   const phase = sentPhase(end);
+  if (saidTooEarly(end)) return { reports: failed(end, TOO_EARLY), fate: 'drop' };
   const reply = parseReply(end.response ?? '');
   // nodemailer looks at the first digit only: `2nd try` is a success to it, and `250000` too.
   if (!reply)
@@ -100,6 +103,7 @@ function judgeMessage(end: SendEnd, error: MailError): Judgement {
     return refusedLocally(end, { kind: 'unsupported', need: 'SIZE', enhanced: '5.3.4', message: printable(message) });
   }
   const phase = sentPhase(end);
+  if (saidTooEarly(end)) return { reports: failed(end, TOO_EARLY), fate: 'drop' };
   const failure = replyFailure(phase, error);
   // An answer before the end of the message: without the kill the rest would follow, and be accepted.
   return { reports: failed(end, failure), fate: phase === 'final-reply' && leavesInStep(failure) ? 'keep' : 'drop' };
@@ -109,6 +113,18 @@ function judgeMessage(end: SendEnd, error: MailError): Judgement {
 function sentPhase({ body }: SendEnd): 'data' | 'final-reply' {
   return body.ended ? 'final-reply' : 'data';
 }
+
+/** What was said before the end of the message cannot mean it: the server's real answer to the dot is still to come. */
+function saidTooEarly({ body, answered }: SendEnd): boolean {
+  return body.ended && !answered;
+}
+
+const TOO_EARLY: Failure = {
+  kind: 'lost',
+  phase: 'final-reply',
+  code: 'EPROTOCOL',
+  message: 'the server answered before it had the message, so nobody knows what it did with it',
+};
 
 /** A proper refusal, after which both sides know where they stand; a 421 closes the connection. */
 function leavesInStep(failure: Failure): boolean {

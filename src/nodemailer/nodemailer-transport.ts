@@ -56,8 +56,8 @@ class NodemailerTransport implements RelayTransport {
       onEvent?.({ type: 'connection-taken', reused: true, ...idle.info });
       const { reports, stale } = await idle.send(envelope, message, signal);
       // A connection that the server closed while it was idle is no failure of the relay: once more, on a new one.
-      if (!stale) {
-        pool.giveBack(idle, message);
+      if (!stale || signal.aborted) {
+        pool.giveBack(idle, message, reports);
         return reports;
       }
     }
@@ -68,7 +68,7 @@ class NodemailerTransport implements RelayTransport {
     }
     onEvent?.({ type: 'connection-taken', reused: false, ...session.info });
     const { reports } = await session.send(envelope, message, signal);
-    pool.giveBack(session, message);
+    pool.giveBack(session, message, reports);
     return reports;
   }
 

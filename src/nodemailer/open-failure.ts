@@ -14,7 +14,7 @@ export function openFailure(error: MailError, lastServerResponse: string | false
   return reply ? { kind: 'reply', phase, reply } : lostFailure(phase, error);
 }
 
-function hasGreeted({ command = 'CONN', code }: MailError, lastServerResponse: string | false): boolean {
-  if (command !== 'CONN') return true;
-  return lastServerResponse !== false && code !== 'EPROTOCOL';
+/** The last reply was the greeting, or a later one, unless it is itself what the error is about. */
+function hasGreeted({ command = 'CONN', response }: MailError, lastServerResponse: string | false): boolean {
+  return command !== 'CONN' || (lastServerResponse !== false && response !== lastServerResponse);
 }

@@ -7,8 +7,9 @@
  */
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
-import type { ConnectionInfo } from '../delivery/relay-transport.js';
+import type { AbortReason, ConnectionInfo } from '../delivery/relay-transport.js';
 import { abortError } from './abort-error.js';
+import { limitReplies } from './reply-limit.js';
 import { SMTPConnection, type ConnectionOptions, type MailError, type SendInfo } from './smtp-connection.js';
 
 /** How long to wait for the answer to RSET or QUIT, which nobody else waits for. */
@@ -24,6 +25,10 @@ export class SmtpDialogue {
 
   constructor(options: ConnectionOptions) {
     this.connection = new SMTPConnection(options);
+    limitReplies(this.connection, options, () => {
+      this.#trouble(Object.assign(new Error('a reply exceeds the maximum size'), { code: 'EPROTOCOL' }));
+      this.destroy();
+    });
     this.connection.on('error', (error: MailError) => {
       this.#trouble(error);
     });
@@ -60,11 +65,21 @@ export class SmtpDialogue {
       over = true;
       this.#onTrouble = undefined;
       signal.removeEventListener('abort', onAbort);
+      limit?.removeEventListener('abort', onLimit);
       finish(error, info);
+    };
+    let limit: AbortSignal | undefined;
+    const onLimit = (): void => {
+      if (limit) done(abortError(limit));
     };
     const onAbort = (): void => {
       const error = abortError(signal);
-      if (error.code === 'ETIMEDOUT' || !pastAbort()) done(error);
+      if (error.code === 'ETIMEDOUT' || !pastAbort()) {
+        done(error);
+        return;
+      }
+      ({ limit } = signal.reason as AbortReason);
+      limit?.addEventListener('abort', onLimit);
     };
     this.#onTrouble = done;
     if (signal.aborted) queueMicrotask(onAbort);
@@ -109,12 +124,15 @@ export class SmtpDialogue {
   /** Copied while the socket lives: a destroyed one has forgotten its addresses. */
   describe(connection: number): ConnectionInfo {
     const socket = this.socket as TLSSocket | undefined;
-    const protocol = socket?.encrypted ? socket.getProtocol() : null;
+    const encrypted = socket?.encrypted ? socket : undefined;
+    const protocol = encrypted?.getProtocol();
+    // Undefined before the handshake is over, which the types do not say.
+    const cipher = encrypted?.getCipher() as { readonly name: string } | undefined;
     return {
       connection,
       ...(socket?.remoteAddress !== undefined && { address: socket.remoteAddress }),
       ...(socket?.localAddress !== undefined && { localAddress: socket.localAddress }),
-      ...(socket && protocol !== null && { tls: { protocol, cipher: socket.getCipher().name } }),
+      ...(protocol && cipher && { tls: { protocol, cipher: cipher.name } }),
     };
   }
 

@@ -9,9 +9,10 @@ import type { ConnectionInfo, Envelope, Message, RecipientReport } from '../deli
 import type { PreparedConnection } from './connection-options.js';
 import { extensionsOf } from './ehlo.js';
 import { isStale, judgeSend } from './judge-send.js';
-import { openBody, sizeOf } from './message-body.js';
+import { openBody, sizeOf, type BodyProgress } from './message-body.js';
 import { openFailure } from './open-failure.js';
 import type { ConnectionAuth, ConnectionEnvelope, MailError, SendInfo } from './smtp-connection.js';
+import { withoutSecrets } from './without-secrets.js';
 import { COURTESY_MS, SmtpDialogue } from './smtp-dialogue.js';
 
 /** A body and its final dot up to this size leave in one segment. */
@@ -70,7 +71,7 @@ export class SmtpSession {
         const failure =
           error && openFailure(this.#dialogue.explained(error), this.#dialogue.connection.lastServerResponse);
         if (failure) this.destroy();
-        resolve(failure);
+        resolve(failure && withoutSecrets(failure, auth));
       });
       this.#dialogue.connection.connect((error) => {
         if (error) done(error as MailError);
@@ -99,8 +100,12 @@ export class SmtpSession {
   async send(envelope: Envelope, message: Message, signal: AbortSignal): Promise<SendResult> {
     const { to, refused } = this.#withoutUnsendable(envelope);
     if (to.length === 0) return { reports: refused, stale: false };
-    if (this.#needsReset && !(await this.#reset(signal))) return { reports: [], stale: true };
-    const sent = await this.#transact({ ...envelope, to }, message, signal);
+    const error = this.#needsReset ? await this.#reset(signal) : undefined;
+    if (error) {
+      const nothing = { rejectedErrors: [], body: UNTOUCHED, written: undefined, answered: false };
+      return { reports: judgeSend({ recipients: envelope.to, error, ...nothing }).reports, stale: true };
+    }
+    const sent = await this.#transact(refused.length === 0 ? envelope : { ...envelope, to }, message, signal);
     return refused.length === 0 ? sent : { ...sent, reports: [...sent.reports, ...refused] };
   }
 
@@ -128,13 +133,17 @@ export class SmtpSession {
     });
     body.stream.on('error', () => undefined);
     // After the body the server may take its time (RFC 5321 4.5.3.2.6).
-    body.stream.once('end', () => socket?.setTimeout(this.#prepared.finalReplyTimeoutMs));
+    let heardBefore = Infinity;
+    body.stream.once('end', () => {
+      heardBefore = socket?.bytesRead ?? 0;
+      socket?.setTimeout(this.#prepared.finalReplyTimeoutMs);
+    });
     // nodemailer writes its findings into the envelope it is given, and leaves them there after a loss.
     const tracked: ConnectionEnvelope & { rejectedErrors?: MailError[] } = {
       from,
       to: [...to],
-      ...(dsn && { dsn: dsn as NonNullable<ConnectionEnvelope['dsn']> }),
-      ...(size !== undefined && { size }),
+      dsn: dsn as ConnectionEnvelope['dsn'],
+      size,
     };
     connection.lastServerResponse = false;
 
@@ -145,11 +154,12 @@ export class SmtpSession {
         const stale = reused && error !== undefined && !progress.began && isStale(error, connection.lastServerResponse);
         const judged = judgeSend({
           recipients: to,
-          ...(info?.response !== undefined && { response: info.response }),
-          ...(error && { error }),
+          response: info?.response,
+          error,
           rejectedErrors: error?.rejectedErrors ?? info?.rejectedErrors ?? tracked.rejectedErrors ?? [],
-          body: { began: progress.began, ended: progress.ended, produced: progress.produced },
+          body: progress,
           written,
+          answered: (socket?.bytesRead ?? 0) > heardBefore,
         });
         if (judged.fate === 'drop' || stale || this.dead) this.destroy();
         else socket?.setTimeout(this.#prepared.socketTimeoutMs);
@@ -164,17 +174,17 @@ export class SmtpSession {
     });
   }
 
-  /** A refused envelope stays open on the server until RSET. False, and the session is dead, if the server does not go along. */
-  async #reset(signal: AbortSignal): Promise<boolean> {
-    const failed = await new Promise<MailError | undefined>((resolve) => {
+  /** A refused envelope stays open on the server until RSET. If the server does not go along, the error, and the session is dead. */
+  async #reset(signal: AbortSignal): Promise<MailError | undefined> {
+    const error = await new Promise<MailError | undefined>((resolve) => {
       const done = this.#dialogue.step(AbortSignal.any([signal, AbortSignal.timeout(COURTESY_MS)]), resolve);
-      this.#dialogue.connection.reset((error) => {
-        done((error as MailError | null) ?? undefined);
+      this.#dialogue.connection.reset((refused) => {
+        done((refused as MailError | null) ?? undefined);
       });
     });
     this.#needsReset = false;
-    if (failed) this.destroy();
-    return !failed;
+    if (error) this.destroy();
+    return error;
   }
 
   /** Says QUIT and closes. Does not wait, and does not keep the process alive. */
@@ -191,6 +201,8 @@ export class SmtpSession {
     this.#dialogue.keepsAlive(alive);
   }
 }
+
+const UNTOUCHED: BodyProgress = { began: false, ended: false, produced: 0 };
 
 const NEEDS_SMTPUTF8: Failure = {
   kind: 'unsupported',
