@@ -5,7 +5,7 @@
  */
 import type { Choice } from '../core/attempt-order.js';
 import type { Relay } from '../core/relay.js';
-import { recordShared, Transaction } from './attempt.js';
+import { recordShared, Transaction } from './transaction.js';
 import type { Delivery, Recipient } from './delivery.js';
 import type { RelayResult, Rotation } from './relay-states.js';
 import type { OpenRecipient } from './sort-out.js';
@@ -20,7 +20,7 @@ export interface Batch {
 /** Settles every recipient of the batch. Never rejects for anything a relay does. */
 export async function deliverBatch(delivery: Delivery, { rotation, relayOf, recipients }: Batch): Promise<void> {
   const { states } = delivery.services;
-  const tried = new Set<string>();
+  let tried: ReadonlySet<string> = NONE;
   let open: readonly OpenRecipient[] = recipients.map((recipient) => ({ recipient }));
   while (open.length > 0 && !delivery.over) {
     const choice = states.choose(rotation, tried);
@@ -32,16 +32,18 @@ export async function deliverBatch(delivery: Delivery, { rotation, relayOf, reci
       states.giveBack(rotation, choice);
       continue;
     }
-    tried.add(relay.id);
     open =
       admission === 'entered'
         ? await attemptAt(delivery, relay, choice, open)
         : recordShared(delivery, choice, open, admission);
+    if (open.length > 0) tried = new Set([...tried, relay.id]);
   }
   if (open.length === 0) return;
   const at = delivery.retryAt();
   for (const { recipient, last } of open) delivery.settleOpen(recipient, last, at);
 }
+
+const NONE: ReadonlySet<string> = new Set();
 
 /** One turn at a relay: a transaction, and further ones for recipients that it had no room for. */
 async function attemptAt(

@@ -4,7 +4,8 @@
  */
 import type { Clock } from './system-clock.js';
 
-interface Deadline {
+/** `at` in milliseconds since the epoch. */
+export interface Deadline {
   readonly at: number;
   readonly onPassed: () => void;
 }
@@ -19,15 +20,15 @@ export class Deadlines {
     this.#clock = clock;
   }
 
-  /** Calls `onPassed` once `at` (milliseconds since the epoch) has passed, unless the returned function is called before. */
-  add(at: number, onPassed: () => void): () => void {
-    const deadline = { at, onPassed };
+  /** Calls `onPassed` once its time has passed, unless it is removed before. */
+  add(deadline: Deadline): void {
     this.#pending.add(deadline);
-    if (at < this.#wakeAt) this.#sleepUntil(at);
-    return () => {
-      this.#pending.delete(deadline);
-      if (this.#pending.size === 0) this.#wake();
-    };
+    if (deadline.at < this.#wakeAt) this.#sleepUntil(deadline.at);
+  }
+
+  remove(deadline: Deadline): void {
+    this.#pending.delete(deadline);
+    if (this.#pending.size === 0) this.#wake();
   }
 
   #sleepUntil(at: number): void {

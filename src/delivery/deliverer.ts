@@ -109,38 +109,53 @@ export class Deliverer {
     const { from, dsn } = mail.envelope;
     const path = reversePath(from);
     const message = typeof mail.message === 'string' ? Buffer.from(mail.message) : mail.message;
-    const envelope = { from: path ?? '', ...(dsn && { dsn }) };
+    const envelope = dsn ? { from: path ?? '', dsn } : { from: path ?? '' };
     const id = options.id ?? randomUUID();
     const delivery = new Delivery(this.#services, id, envelope, message, recipients.length);
     if (path === undefined) refuseSender(delivery, recipients);
-    else await this.#run(delivery, recipients, options.signal);
+    else {
+      const end = this.#begin(delivery, options.signal);
+      try {
+        await this.#run(delivery, recipients);
+      } finally {
+        end();
+      }
+    }
     const outcome = delivery.outcome();
     if (delivery.watched) announce(this.#services, from, outcome);
     return outcome;
   }
 
-  async #run(delivery: Delivery, recipients: readonly Addressee[], signal: AbortSignal | undefined): Promise<void> {
+  /** Bounds a delivery by its deadline and the caller's signal, until the returned function is called. */
+  #begin(delivery: Delivery, signal: AbortSignal | undefined): () => void {
     const { deadlines, deadlineMs } = this.#services;
     const stopListening =
       signal &&
       this.#abortListeners.listen(signal, () => {
         delivery.abort();
       });
-    const noDeadline = deadlines.add(delivery.deadlineAt, () => {
-      delivery.expire(`not settled within deadlineMs (${String(deadlineMs)} ms)`);
-    });
-    const table = this.#table;
+    const deadline = {
+      at: delivery.deadlineAt,
+      onPassed: () => {
+        delivery.expire(`not settled within deadlineMs (${String(deadlineMs)} ms)`);
+      },
+    };
+    deadlines.add(deadline);
     this.#underWay.add(delivery);
-    try {
-      const batches = planBatches(delivery, recipients, this.#resolver, table);
-      const [only] = batches;
-      if (only && batches.length === 1) await this.#deliverPlanned(delivery, table, only);
-      else await Promise.all(batches.map((planned) => this.#deliverPlanned(delivery, table, planned)));
-    } finally {
-      noDeadline();
+    return () => {
+      deadlines.remove(deadline);
       stopListening?.();
       this.#underWay.delete(delivery);
-    }
+    };
+  }
+
+  #run(delivery: Delivery, recipients: readonly Addressee[]): Promise<unknown> {
+    const table = this.#table;
+    const batches = planBatches(delivery, recipients, this.#resolver, table);
+    const [only] = batches;
+    return only && batches.length === 1
+      ? this.#deliverPlanned(delivery, table, only)
+      : Promise.all(batches.map((planned) => this.#deliverPlanned(delivery, table, planned)));
   }
 
   #deliverPlanned(delivery: Delivery, table: RouteTable, planned: Planned): Promise<void> {

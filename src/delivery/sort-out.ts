@@ -37,7 +37,7 @@ export function sortOut(
   let response: string | undefined;
   const anyAccepted = results.some(({ failure }) => failure === undefined);
   const anyInEnvelope = anyAccepted || results.some(isPastEnvelope);
-  const relayWide = new Map<Failure, Verdict>();
+  let relayWide: Map<Failure, Verdict> | undefined;
 
   open.forEach((entry, i) => {
     const { recipient } = entry;
@@ -65,7 +65,8 @@ export function sortOut(
       const builtIn = anyInEnvelope && isTooManyRecipients(failure) ? TOO_MANY_RECIPIENTS : undefined;
       return delivery.judge(failure, { relay, recipient: recipient.address }, builtIn);
     }
-    const verdict = relayWide.get(failure) ?? delivery.judge(failure, { relay });
+    const verdict = relayWide?.get(failure) ?? delivery.judge(failure, { relay });
+    relayWide ??= new Map<Failure, Verdict>();
     relayWide.set(failure, verdict);
     return verdict;
   }

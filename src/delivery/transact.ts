@@ -47,7 +47,7 @@ export function transact(
     let timeout: Failure | undefined;
     let limit: AbortController | undefined;
     const settle = (results: readonly SendResult[]): void => {
-      noLimit();
+      deadlines.remove(deadline);
       stopListening();
       controllers.giveBack(controller);
       resolve(timeout ? timedOut(results, timeout) : results);
@@ -68,11 +68,22 @@ export function transact(
       controller.abort(Object.assign(new DOMException(reason.message, reason.name), { limit: limit.signal }));
     };
     const stopListening = interruption.listen(stop);
-    const noLimit = deadlines.add(limitAt, () => {
-      stop(new DOMException('the time for this attempt is over', 'TimeoutError'));
-    });
+    const deadline = {
+      at: limitAt,
+      onPassed: () => {
+        stop(new DOMException('the time for this attempt is over', 'TimeoutError'));
+      },
+    };
+    deadlines.add(deadline);
     const { signal } = controller;
-    void resultsOf(transport, { relay, envelope, message, signal, onEvent }, to).then(settle);
+    send(transport, { relay, envelope, message, signal, onEvent }).then(
+      (reports) => {
+        settle(resultsOf(to, reports));
+      },
+      (error: unknown) => {
+        settle(failedResults(to, error));
+      },
+    );
   });
 }
 
@@ -88,19 +99,26 @@ const UNSETTLED: Failure = {
   message: 'the transport did not settle within its time, so nobody knows how far the message got',
 };
 
-function resultsOf(
-  transport: RelayTransport,
-  request: SendRequest,
-  to: readonly string[],
-): Promise<readonly SendResult[]> {
-  const refused = (error: unknown) => failuresFromError(error, to).map((failure) => ({ failure }));
+/** A transport that throws at once has rejected. */
+function send(transport: RelayTransport, request: SendRequest): Promise<unknown> {
   try {
-    return Promise.resolve(transport.send(request))
-      .then((r) => matched(to, r))
-      .catch(refused);
+    return Promise.resolve(transport.send(request));
   } catch (error) {
-    return Promise.resolve(refused(error));
+    return Promise.reject(error as Error);
   }
+}
+
+/** Reports that cannot even be read are as good as a rejection. */
+function resultsOf(to: readonly string[], reports: unknown): readonly SendResult[] {
+  try {
+    return matched(to, reports);
+  } catch (error) {
+    return failedResults(to, error);
+  }
+}
+
+function failedResults(to: readonly string[], error: unknown): readonly SendResult[] {
+  return failuresFromError(error, to).map((failure) => ({ failure }));
 }
 
 /** One result for each recipient. A recipient without exactly one report may have been sent to: nobody knows. */

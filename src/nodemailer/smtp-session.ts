@@ -97,16 +97,26 @@ export class SmtpSession {
   }
 
   /** Sends one message. Always resolves; the session can be used again unless it is dead then. */
-  async send(envelope: Envelope, message: Message, signal: AbortSignal): Promise<SendResult> {
+  send(envelope: Envelope, message: Message, signal: AbortSignal): Promise<SendResult> {
     const { to, refused } = this.#withoutUnsendable(envelope);
-    if (to.length === 0) return { reports: refused, stale: false };
+    if (to.length === 0) return Promise.resolve({ reports: refused, stale: false });
+    if (refused.length === 0 && !this.#needsReset) return this.#transact(envelope, message, signal);
+    return this.#resetAndSend({ ...envelope, to }, refused, message, signal);
+  }
+
+  async #resetAndSend(
+    envelope: Envelope,
+    refused: readonly RecipientReport[],
+    message: Message,
+    signal: AbortSignal,
+  ): Promise<SendResult> {
     const error = this.#needsReset ? await this.#reset(signal) : undefined;
     if (error) {
       const nothing = { rejectedErrors: [], body: UNTOUCHED, written: undefined, answered: false };
       return { reports: judgeSend({ recipients: envelope.to, error, ...nothing }).reports, stale: true };
     }
-    const sent = await this.#transact(refused.length === 0 ? envelope : { ...envelope, to }, message, signal);
-    return refused.length === 0 ? sent : { ...sent, reports: [...sent.reports, ...refused] };
+    const { reports, stale } = await this.#transact(envelope, message, signal);
+    return { reports: [...reports, ...refused], stale };
   }
 
   /** RFC 6531 3.2: an address that needs SMTPUTF8 is never sent to a server that does not offer it. */

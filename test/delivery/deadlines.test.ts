@@ -13,11 +13,17 @@ function setUp(): {
   return {
     clock,
     passed,
-    at: (ms, name, more) =>
-      deadlines.add(ms, () => {
+    at: (at, name, more) => {
+      const onPassed = (): void => {
         passed.push(`${name} at ${String(clock.now())}`);
         more?.();
-      }),
+      };
+      const deadline = { at, onPassed };
+      deadlines.add(deadline);
+      return () => {
+        deadlines.remove(deadline);
+      };
+    },
   };
 }
 
