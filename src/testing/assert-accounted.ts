@@ -2,7 +2,7 @@
  * The first promise of a delivery: each recipient of the envelope stands in the outcome exactly
  * once, in the order of the envelope, whatever happened.
  */
-import { domainToASCII } from 'node:url';
+import { recipientKey } from '../core/address.js';
 import type { DeliveryOutcome } from '../core/outcome.js';
 
 /**
@@ -25,13 +25,11 @@ export function assertAccounted(to: readonly string[], outcome: Pick<DeliveryOut
     throw new Error(`the outcome does not account for each recipient once\n  ${problems.join('\n  ')}`);
 }
 
-/** The same recipient: the same local part byte for byte (RFC 5321 2.4), the same domain as A-labels. */
+/** The first spelling of each recipient. */
 function firstSpellings(to: readonly string[]): readonly string[] {
   const seen = new Map<string, string>();
   for (const address of to) {
-    const at = address.lastIndexOf('@') + 1;
-    const domain = address.slice(at);
-    const key = address.slice(0, at) + (domainToASCII(domain) || domain.toLowerCase());
+    const key = recipientKey(address);
     if (!seen.has(key)) seen.set(key, address);
   }
   return [...seen.values()];

@@ -6,7 +6,7 @@
 import { isIP } from 'node:net';
 import type { SmtpReply } from '../core/failure.js';
 import type { Relay } from '../core/relay.js';
-import type { RecipientReport, RelayTransport, SendRequest } from '../delivery/relay-transport.js';
+import type { AbortReason, RecipientReport, RelayTransport, SendRequest } from '../delivery/relay-transport.js';
 import { ScriptedAttempt, aborted } from './scripted-attempt.js';
 import { ScriptedSessions } from './scripted-sessions.js';
 import type { Script } from './scripted-sessions.js';
@@ -151,6 +151,8 @@ export class ScriptedTransport implements RelayTransport {
       const release = (): void => end(true);
       const abort = (): void => {
         if (interrupts(signal.reason)) end(false);
+        // Past the dot the caller's wish does not count, but the limit does.
+        else (signal.reason as AbortReason).limit?.addEventListener('abort', () => end(false), { once: true });
       };
       this.#stalled.add(release);
       signal.addEventListener('abort', abort);

@@ -171,6 +171,18 @@ test.each(AT.filter(([stage]) => stage !== 'final-reply'))('a stall at %s ends w
   expect([transport.busy(), getEventListeners(controller.signal, 'abort').length]).toEqual([0, 0]);
 });
 
+test('past the dot a plain abort is not heeded, but the limit that it carries is', async () => {
+  const transport = new ScriptedTransport({ a: 'stall@final-reply' });
+  const controller = new AbortController();
+  const limit = new AbortController();
+  const pending = transport.send(request('a', ['u@example.com'], { signal: controller.signal }));
+  controller.abort(Object.assign(new Error('enough'), { limit: limit.signal }));
+  limit.abort(new DOMException('limit', 'TimeoutError'));
+  expect((await pending).map(({ failure }) => failure)).toMatchObject([
+    { kind: 'lost', phase: 'final-reply', code: 'ETIMEDOUT' },
+  ]);
+});
+
 test('past the dot a plain abort is not heeded, and a release brings the reply', async () => {
   const controller = new AbortController();
   const transport = new ScriptedTransport({ a: ['stall@final-reply'] });
