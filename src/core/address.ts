@@ -22,6 +22,10 @@ const ATOM_TEXT = String.raw`\w.!#$%&'*+/=?^${'`'}{|}~\-`;
 /** Nearly every address there is, canonical domain included: one test on the hot path. */
 const PLAIN_ADDRESS = new RegExp(`^[${ATOM_TEXT}]{1,64}@${PLAIN_NAME}$`);
 
+function isPlain(text: string): boolean {
+  return PLAIN_ADDRESS.test(text) && text.length - text.lastIndexOf('@') - 1 <= MAX_NAME;
+}
+
 // Quoted: qtextSMTP and quoted-pairSMTP (RFC 5321 4.1.2). Both forms may hold UTF-8 (RFC 6531 3.3).
 const UNQUOTED = new RegExp(String.raw`^[${ATOM_TEXT}\u00a0-\u{10ffff}]+$`, 'u');
 const QUOTED = /^"(?:[ !#-[\]-~\u00a0-\u{10ffff}]|\\[ -~])*"$/u;
@@ -33,7 +37,6 @@ export function parseAddress(text: string): Address | undefined {
   const at = text.lastIndexOf('@');
   if (at < 1) return undefined;
   const local = text.slice(0, at);
-  if (PLAIN_ADDRESS.test(text) && text.length - at - 1 <= MAX_NAME) return { local, domain: text.slice(at + 1) };
   if (!isLocalPart(local)) return undefined;
   const domain = canonicalDomain(text.slice(at + 1));
   return domain === undefined ? undefined : { local, domain };
@@ -43,9 +46,7 @@ export function parseAddress(text: string): Address | undefined {
 export function routingDomain(domainOrAddress: string): string | undefined {
   const at = domainOrAddress.lastIndexOf('@');
   if (at < 0) return canonicalDomain(domainOrAddress);
-  if (PLAIN_ADDRESS.test(domainOrAddress)) {
-    return domainOrAddress.length - at - 1 <= MAX_NAME ? domainOrAddress.slice(at + 1) : undefined;
-  }
+  if (isPlain(domainOrAddress)) return domainOrAddress.slice(at + 1);
   return parseAddress(domainOrAddress)?.domain;
 }
 
@@ -65,31 +66,42 @@ function octets(text: string): number {
   return count;
 }
 
-/**
- * Equal for two spellings of one recipient: the same local part byte for byte and the same
- * canonical domain. A text that is no address is its own key.
- */
-export function recipientKey(address: string): string {
+/** A recipient as deliveries know it. */
+export interface Mailbox {
+  /** Equal for two spellings of one recipient: the same local part byte for byte, the same canonical domain. */
+  readonly key: string;
+  /** As it stands in an SMTP command. */
+  readonly wire: string;
+  readonly domain: string;
+}
+
+/** Undefined if the text is no address. */
+export function readMailbox(address: string): Mailbox | undefined {
+  if (isPlain(address)) return { key: address, wire: address, domain: address.slice(address.lastIndexOf('@') + 1) };
   const parsed = parseAddress(address);
-  return parsed ? `${parsed.local}@${parsed.domain}` : address;
+  if (!parsed) return undefined;
+  const { local, domain } = parsed;
+  return { key: `${local}@${domain}`, wire: wireForm(address, parsed), domain };
+}
+
+/** The key of an address; a text that is no address is its own. */
+export function recipientKey(address: string): string {
+  return readMailbox(address)?.key ?? address;
 }
 
 /** Whether the local part leaves ASCII, so that the address must not go to a server without SMTPUTF8 (RFC 6531 3.2). */
 export function needsSmtpUtf8(address: string): boolean {
-  // eslint-disable-next-line no-control-regex
-  return /[^\u0000-\u007f]/.test(address.slice(0, Math.max(address.lastIndexOf('@'), 0)));
+  return !ASCII.test(address) && !ASCII.test(address.slice(0, Math.max(address.lastIndexOf('@'), 0)));
 }
 
 /**
- * The address as it stands in an SMTP command. A domain that cannot stand there, because it leaves
- * ASCII or ends in a dot, becomes A-labels, so that an old server can take it; an address that
- * needs SMTPUTF8 anyway, and one that is no address, stay as given.
+ * A domain that cannot stand in a command, because it leaves ASCII or ends in a dot, becomes
+ * A-labels, so that an old server can take it; an address that needs SMTPUTF8 anyway stays as given.
  */
-export function wireAddress(address: string): string {
-  if (PLAIN_ADDRESS.test(address) || needsSmtpUtf8(address)) return address;
-  const parsed = parseAddress(address);
-  if (!parsed) return address;
-  const domain = address.slice(parsed.local.length + 1);
-  // eslint-disable-next-line no-control-regex
-  return /^[\u0000-\u007f]*[^.]$/.test(domain) ? address : `${parsed.local}@${parsed.domain}`;
+function wireForm(address: string, { local, domain }: Address): string {
+  const given = address.slice(local.length + 1);
+  return needsSmtpUtf8(address) || (ASCII.test(given) && !given.endsWith('.')) ? address : `${local}@${domain}`;
 }
+
+// eslint-disable-next-line no-control-regex
+const ASCII = /^[\u0000-\u007f]*$/;

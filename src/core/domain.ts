@@ -5,6 +5,7 @@
  * meet it one label at a time.
  */
 import { canonicalIPv4, canonicalIPv6 } from './ip-address.js';
+import { urlHostname } from './url-hostname.js';
 
 /**
  * A name that is canonical already, without its length limit: letters, digits, hyphens, and the
@@ -59,6 +60,5 @@ const NOT_IN_LABEL = /[^a-z0-9_\-\u0080-\u{10ffff}]|(?![\u200c\u200d])[\p{Cc}\p{
 function toALabel(label: string): string | undefined {
   if (label === '' || NOT_IN_LABEL.test(label)) return undefined;
   // The last label is a letter, so that digits of any script cannot turn the name into an IPv4 address.
-  const url = `http://${label}.x/`;
-  return URL.canParse(url) ? /^([a-z0-9_-]+)\.x$/.exec(new URL(url).hostname)?.[1] : undefined;
+  return /^([a-z0-9_-]+)\.x$/.exec(urlHostname(`http://${label}.x/`) ?? '')?.[1];
 }

@@ -3,6 +3,7 @@
  * converts it: resolvers and URL parsers read `010.0.0.1`, `1.2` or `0x7f.1` as addresses that
  * nobody wrote.
  */
+import { urlHostname } from './url-hostname.js';
 
 const OCTET = '(?:25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)';
 const IPV4 = new RegExp(`^${OCTET}(?:\\.${OCTET}){3}$`);
@@ -16,8 +17,7 @@ export function canonicalIPv4(text: string): string | undefined {
 export function canonicalIPv6(text: string): string | undefined {
   // Nothing but these characters may reach URL, which would drop or decode others.
   if (!/^[0-9a-f:.]{2,45}$/i.test(text)) return undefined;
-  const url = `http://[${text}]/`;
-  return URL.canParse(url) ? new URL(url).hostname.slice(1, -1) : undefined;
+  return urlHostname(`http://[${text}]/`)?.slice(1, -1);
 }
 
 /** The canonical form of either kind, else undefined. */

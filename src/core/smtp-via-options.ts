@@ -15,6 +15,7 @@ import {
 import { canonicalHost, hostProblem } from './host.js';
 import { canonicalIP } from './ip-address.js';
 import type { SmtpVia } from './relay.js';
+import { urlHostname } from './url-hostname.js';
 
 export const isPort: Check = isIntegerBetween(1, 65_535);
 
@@ -32,7 +33,7 @@ const isSecretObject: Check = (value) =>
   typeof value === 'object' && value !== null && !Array.isArray(value) ? undefined : 'must be an object';
 
 const isProxy: Check = (value) =>
-  typeof value === 'string' && URL.canParse(value) && new URL(value).hostname !== ''
+  typeof value === 'string' && (urlHostname(value) ?? '') !== ''
     ? undefined
     : 'must be a URL, such as http://proxy.example.net:3128 or socks5://127.0.0.1:1080';
 

@@ -2,17 +2,18 @@
  * Many deadlines, one sleep. A timer and an abort signal for each of thousands of attempts would
  * cost more than the bookkeeping of the delivery itself, and nearly all of them never fire.
  */
+import { Bag, type Bagged } from './bag.js';
 import type { Clock } from './system-clock.js';
 
 /** `at` in milliseconds since the epoch. */
-export interface Deadline {
+export interface Deadline extends Bagged {
   readonly at: number;
   readonly onPassed: () => void;
 }
 
 export class Deadlines {
   readonly #clock: Clock;
-  readonly #pending = new Set<Deadline>();
+  readonly #pending = new Bag<Deadline>();
   #wakeAt = Infinity;
   #sleep: AbortController | undefined;
 

@@ -7,6 +7,7 @@ import type { DeliveryEvent } from '../core/delivery-event.js';
 import type { Failure } from '../core/failure.js';
 import type { Attempt, DeliveryOutcome, RecipientOutcome } from '../core/outcome.js';
 import type { AbortControllers } from './abort-controllers.js';
+import type { Bagged } from './bag.js';
 import type { Deadlines } from './deadlines.js';
 import { logTrouble } from './debug-log.js';
 import { Interruption } from './interruption.js';
@@ -44,7 +45,9 @@ export interface Recipient {
   readonly wire: string;
 }
 
-export class Delivery {
+export class Delivery implements Bagged {
+  /** In the bag of those under way. */
+  place: number | undefined;
   readonly id: string;
   readonly services: DeliveryServices;
   readonly #envelope: Omit<Envelope, 'to'>;

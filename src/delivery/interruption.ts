@@ -6,7 +6,7 @@
 /** `AbortError`: the caller gave up. `TimeoutError`: the time is over, past the final dot too. */
 export class Interruption {
   #reason: DOMException | undefined;
-  readonly #listeners = new Set<(reason: DOMException) => void>();
+  #listeners: readonly ((reason: DOMException) => void)[] = [];
 
   /** Why, once it has happened. */
   get reason(): DOMException | undefined {
@@ -16,14 +16,14 @@ export class Interruption {
   /** The first reason holds for what is started later; each one is told to those who listen now. */
   interrupt(reason: DOMException): void {
     this.#reason ??= reason;
-    for (const listener of [...this.#listeners]) listener(reason);
+    for (const listener of this.#listeners) listener(reason);
   }
 
   /** @returns stops listening */
   listen(listener: (reason: DOMException) => void): () => void {
-    this.#listeners.add(listener);
+    this.#listeners = [...this.#listeners, listener];
     return () => {
-      this.#listeners.delete(listener);
+      this.#listeners = this.#listeners.filter((other) => other !== listener);
     };
   }
 }

@@ -2,7 +2,7 @@
  * What `deliver()` is given: an envelope and a rendered message. Wrong use is refused here, before
  * anything is done; a wrong *address* is data, and is answered in the outcome.
  */
-import { parseAddress, wireAddress } from '../core/address.js';
+import { readMailbox } from '../core/address.js';
 import { checkOptions, isObject, isString, show, type Check } from '../core/check-options.js';
 import { Problems } from '../core/config-error.js';
 import type { Envelope, Message } from './relay-transport.js';
@@ -60,5 +60,5 @@ function isMessage(message: unknown): boolean {
 /** The reverse-path as it goes over the wire; undefined if it is no address. */
 export function reversePath(from: string): string | undefined {
   if (from === '') return from;
-  return parseAddress(from) ? wireAddress(from) : undefined;
+  return readMailbox(from)?.wire;
 }

@@ -2,7 +2,7 @@
  * Sorts the recipients of an envelope by where their mail goes. Those that no relay is needed for
  * are settled at once; domains with the same tiers share a batch, so that a relay gets one copy.
  */
-import { parseAddress, wireAddress } from '../core/address.js';
+import { readMailbox } from '../core/address.js';
 import type { Failure } from '../core/failure.js';
 import type { RoutePlan, Tier } from '../core/route-plan.js';
 import type { RouteResolver } from '../core/route-resolver.js';
@@ -25,10 +25,9 @@ export interface Addressee extends Recipient {
 export function addressees(to: readonly string[]): Addressee[] {
   const byKey = new Map<string, Addressee>();
   for (const address of to) {
-    const parsed = parseAddress(address);
-    const key = parsed ? `${parsed.local}@${parsed.domain}` : address;
-    if (byKey.has(key)) continue;
-    byKey.set(key, { index: byKey.size, address, wire: wireAddress(address), domain: parsed?.domain });
+    const mailbox = readMailbox(address);
+    const { key, wire, domain } = mailbox ?? { key: address, wire: address, domain: undefined };
+    if (!byKey.has(key)) byKey.set(key, { index: byKey.size, address, wire, domain });
   }
   return [...byKey.values()];
 }
@@ -40,34 +39,45 @@ export function planBatches(
   table: RouteTable,
 ): Planned[] {
   const groups = new Map<readonly Tier[] | string, Planned>();
+  const byDomain = new Map<string | undefined, Planned | RoutePlan>();
   for (const recipient of recipients) {
-    const plan = recipient.domain === undefined ? NO_ADDRESS : resolver.resolve(recipient.domain);
-    logRoute(delivery.id, recipient.domain ?? '', 'match' in plan ? plan.match : '', plan.action);
-    const key = groupKey(plan);
-    if (key === undefined) {
-      settleUnsent(delivery, recipient, plan);
-      continue;
+    const { domain } = recipient;
+    let way = byDomain.get(domain);
+    if (!way) {
+      const plan = domain === undefined ? NO_ADDRESS : resolver.resolve(domain);
+      logRoute(delivery.id, domain ?? '', 'match' in plan ? plan.match : '', plan.action);
+      way = groupOf(plan, table, groups) ?? plan;
+      byDomain.set(domain, way);
     }
-    const group = groups.get(key) ?? newGroup(plan, table);
-    if (!group) continue;
-    group.recipients.push(recipient);
-    groups.set(key, group);
+    if ('recipients' in way) way.recipients.push(recipient);
+    else settleUnsent(delivery, recipient, way);
   }
   return [...groups.values()];
 }
 
 const NO_ADDRESS: RoutePlan = { action: 'reject', reason: 'this is no mail address' };
 
-function groupKey(plan: RoutePlan): readonly Tier[] | string | undefined {
-  if (plan.action === 'relay') return plan.tiers;
-  return plan.action === 'mx' ? plan.domain : undefined;
-}
-
-function newGroup(plan: RoutePlan, table: RouteTable): Planned | undefined {
-  if (plan.action === 'mx') return { action: 'mx', domain: plan.domain, recipients: [] };
-  if (plan.action !== 'relay') return undefined;
-  const name = table.rule(plan.match)?.name ?? plan.match;
-  return { action: 'relay', rotation: { name, tiers: plan.tiers }, recipients: [] };
+/** The group of a plan, which equal plans share; undefined if it needs no relay. */
+function groupOf(
+  plan: RoutePlan,
+  table: RouteTable,
+  groups: Map<readonly Tier[] | string, Planned>,
+): Planned | undefined {
+  if (plan.action !== 'relay' && plan.action !== 'mx') return undefined;
+  const key = plan.action === 'relay' ? plan.tiers : plan.domain;
+  let group = groups.get(key);
+  if (!group) {
+    group =
+      plan.action === 'mx'
+        ? { action: 'mx', domain: plan.domain, recipients: [] }
+        : {
+            action: 'relay',
+            rotation: { name: table.rule(plan.match)?.name ?? plan.match, tiers: plan.tiers },
+            recipients: [],
+          };
+    groups.set(key, group);
+  }
+  return group;
 }
 
 function settleUnsent(delivery: Delivery, recipient: Addressee, plan: RoutePlan): void {

@@ -1,12 +1,13 @@
 /**
  * The deliveries under way, and how to see them out.
  */
+import { Bag } from './bag.js';
 import type { Delivery } from './delivery.js';
 import type { Clock } from './system-clock.js';
 
 export class UnderWay {
   readonly #clock: Clock;
-  readonly #deliveries = new Set<Delivery>();
+  readonly #deliveries = new Bag<Delivery>();
   readonly #onEmpty: (() => void)[] = [];
 
   constructor(clock: Clock) {
@@ -30,7 +31,7 @@ export class UnderWay {
     const empty = new Promise<void>((resolve) => this.#onEmpty.push(resolve));
     const limit = this.#clock.sleep(limitMs, sleep.signal).then(
       () => {
-        for (const delivery of this.#deliveries) delivery.expire('the deliverer was closed');
+        for (const delivery of [...this.#deliveries]) delivery.expire('the deliverer was closed');
         return new Promise<void>((resolve) => setImmediate(resolve));
       },
       () => undefined,

@@ -24,16 +24,9 @@ const DEFAULT_IDLE_MS = 30_000;
 /** Numbers all connections of the process, as the appliance's DCID does. */
 let lastConnection = 0;
 
-interface Idle {
-  readonly session: SmtpSession;
-  /** For an unpooled relay: the message it may be continued with, and no other. */
-  readonly message: Message | undefined;
-  readonly cancel: () => void;
-}
-
-/** The pools of a transport until it is closed, by those that have idle sessions: the others need not be remembered. */
+/** The pools of a transport until it is closed, by those that have sessions: the others need not be remembered. */
 export interface Pools {
-  readonly holding: Set<ConnectionPool>;
+  readonly inUse: Set<ConnectionPool>;
   closed: boolean;
 }
 
@@ -41,7 +34,10 @@ export class ConnectionPool {
   readonly #relay: Relay;
   readonly #via: SmtpVia;
   readonly #auth: ConnectionAuth | undefined;
-  readonly #idle: Idle[] = [];
+  readonly #idle: SmtpSession[] = [];
+  /** Unpooled sessions that stay for this turn, for the recipients that there was no room for, by message. */
+  readonly #unfinished = new Map<Message, SmtpSession>();
+  #sessions = 0;
   readonly #pools: Pools;
 
   constructor(relay: Relay, via: SmtpVia, pools: Pools) {
@@ -56,14 +52,17 @@ export class ConnectionPool {
     return this.#via.maxConnections ?? (this.#via.pool ? DEFAULT_MAX_POOLED : DEFAULT_MAX_UNPOOLED);
   }
 
-  /** An idle session for this message, if there is one. */
+  /** An idle session that may send this message, if there is one. */
   takeIdle(message: Message): SmtpSession | undefined {
-    const index = this.#idle.findLastIndex((idle) => idle.message === undefined || idle.message === message);
-    const idle = this.#idle[index];
-    if (!idle) return undefined;
-    this.#remove(index, idle);
-    idle.session.keepsAlive(true);
-    return idle.session;
+    const session = this.#idle.pop();
+    if (session) session.wake();
+    return session ?? this.#takeUnfinished(message);
+  }
+
+  #takeUnfinished(message: Message): SmtpSession | undefined {
+    const session = this.#unfinished.get(message);
+    this.#unfinished.delete(message);
+    return session;
   }
 
   /** A new session, ready to send, or the failure and what is known of the connection. */
@@ -85,6 +84,8 @@ export class ConnectionPool {
       if (session.connected) onEvent?.({ type: 'connection-closed', connection: number, reason: 'failed' });
       return { failure, info };
     }
+    this.#sessions++;
+    this.#pools.inUse.add(this);
     session.onDead = () => {
       this.#forget(session);
       onEvent?.({ type: 'connection-closed', connection: number });
@@ -99,54 +100,24 @@ export class ConnectionPool {
   giveBack(session: SmtpSession, message: Message, reports: readonly RecipientReport[]): void {
     const { pool = false, maxMessages = DEFAULT_MAX_MESSAGES, idleMs = DEFAULT_IDLE_MS } = this.#via;
     if (session.dead) return;
-    const wanted = pool || reports.some(({ failure }) => failure && isTooManyRecipients(failure));
-    if (!wanted || this.#pools.closed || session.sent >= maxMessages) {
-      session.quit();
-      return;
-    }
-    session.keepsAlive(false);
-    const quit = (): void => {
-      session.quit();
-    };
-    if (pool) {
-      const timer = setTimeout(quit, idleMs).unref();
-      this.#keep({
-        session,
-        message: undefined,
-        cancel: () => {
-          clearTimeout(timer);
-        },
-      });
-    } else {
-      const turn = setImmediate(quit);
-      this.#keep({
-        session,
-        message,
-        cancel: () => {
-          clearImmediate(turn);
-        },
-      });
-    }
+    if (this.#pools.closed || session.sent >= maxMessages) session.quit();
+    else if (pool) {
+      session.rest(idleMs);
+      this.#idle.push(session);
+    } else if (reports.some(({ failure }) => failure && isTooManyRecipients(failure))) {
+      this.#unfinished.set(message, session);
+      setImmediate(() => this.#takeUnfinished(message)?.quit());
+    } else session.quit();
   }
 
   closeIdle(): void {
-    for (const { session } of [...this.#idle]) session.quit();
-  }
-
-  #keep(idle: Idle): void {
-    this.#idle.push(idle);
-    this.#pools.holding.add(this);
+    for (const session of [...this.#idle]) session.quit();
   }
 
   #forget(session: SmtpSession): void {
-    const index = this.#idle.findIndex((idle) => idle.session === session);
-    const idle = this.#idle[index];
-    if (idle) this.#remove(index, idle);
-  }
-
-  #remove(index: number, { cancel }: Idle): void {
-    cancel();
-    this.#idle.splice(index, 1);
-    if (this.#idle.length === 0) this.#pools.holding.delete(this);
+    const index = this.#idle.indexOf(session);
+    if (index >= 0) this.#idle.splice(index, 1);
+    this.#sessions--;
+    if (this.#sessions === 0) this.#pools.inUse.delete(this);
   }
 }

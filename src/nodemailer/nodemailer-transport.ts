@@ -38,7 +38,7 @@ class NodemailerTransport implements RelayTransport {
   readonly #defaults: NodemailerTransportOptions;
   /** By relay object, never by name: a connection must not carry another relay's credentials. */
   #poolByRelay = new WeakMap<Relay, ConnectionPool>();
-  #pools: Pools = { holding: new Set(), closed: false };
+  #pools: Pools = { inUse: new Set(), closed: false };
 
   constructor(defaults: NodemailerTransportOptions) {
     this.#defaults = defaults;
@@ -53,7 +53,7 @@ class NodemailerTransport implements RelayTransport {
     if (!pool) return forAll(envelope, NOT_WRAPPED_YET);
     const idle = pool.takeIdle(message);
     if (idle) {
-      onEvent?.({ type: 'connection-taken', reused: true, ...idle.info });
+      onEvent?.(idle.takenAgain);
       const { reports, stale } = await idle.send(envelope, message, signal);
       // A connection that the server closed while it was idle is no failure of the relay: once more, on a new one.
       if (!stale || signal.aborted) {
@@ -82,8 +82,8 @@ class NodemailerTransport implements RelayTransport {
   /** Closes idle connections now and busy ones as they finish. A later send opens new ones. */
   close(): void {
     this.#pools.closed = true;
-    for (const pool of this.#pools.holding) pool.closeIdle();
-    this.#pools = { holding: new Set(), closed: false };
+    for (const pool of this.#pools.inUse) pool.closeIdle();
+    this.#pools = { inUse: new Set(), closed: false };
     this.#poolByRelay = new WeakMap();
   }
 

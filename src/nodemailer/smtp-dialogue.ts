@@ -22,6 +22,8 @@ export class SmtpDialogue {
   /** Hears of the next sign of trouble; none while idle. */
   #onTrouble: ((error: MailError) => void) | undefined;
   #dead = false;
+  #resting = false;
+  #restTimer: NodeJS.Timeout | undefined;
 
   constructor(options: ConnectionOptions) {
     this.connection = new SMTPConnection(options);
@@ -108,10 +110,21 @@ export class SmtpDialogue {
     this.#end();
   }
 
-  /** Whether an idle session keeps the process alive: it must not. */
-  keepsAlive(alive: boolean): void {
-    if (alive) this.socket?.ref();
-    else this.socket?.unref();
+  /** Idle from now on: says QUIT after `idleMs`, and does not keep the process alive. */
+  rest(idleMs: number): void {
+    this.#resting = true;
+    this.socket?.unref();
+    // One timer for all rests: it runs on while the session works, and then finds it awake.
+    if (this.#restTimer) this.#restTimer.refresh();
+    else
+      this.#restTimer = setTimeout(() => {
+        if (this.#resting) this.quit();
+      }, idleMs).unref();
+  }
+
+  wake(): void {
+    this.#resting = false;
+    this.socket?.ref();
   }
 
   /** nodemailer 8 and 9 put `ESOCKET` in the place of why a certificate was refused; the socket still knows. */
@@ -139,6 +152,7 @@ export class SmtpDialogue {
   #end(): void {
     if (this.#dead) return;
     this.#dead = true;
+    clearTimeout(this.#restTimer);
     this.onDead?.();
   }
 

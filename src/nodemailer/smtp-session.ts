@@ -5,7 +5,13 @@
 import type { Socket } from 'node:net';
 import { needsSmtpUtf8 } from '../core/address.js';
 import type { Failure } from '../core/failure.js';
-import type { ConnectionInfo, Envelope, Message, RecipientReport } from '../delivery/relay-transport.js';
+import type {
+  ConnectionInfo,
+  Envelope,
+  Message,
+  RecipientReport,
+  TransportEvent,
+} from '../delivery/relay-transport.js';
 import type { PreparedConnection } from './connection-options.js';
 import { extensionsOf } from './ehlo.js';
 import { isStale, judgeSend } from './judge-send.js';
@@ -29,6 +35,7 @@ export class SmtpSession {
   readonly #prepared: PreparedConnection;
   readonly #number: number;
   #info: ConnectionInfo | undefined;
+  #takenAgain: TransportEvent | undefined;
   #extensions: ReadonlySet<string> = new Set();
   #needsReset = false;
   #sent = 0;
@@ -42,6 +49,12 @@ export class SmtpSession {
   /** Addresses and encryption. Before the connection stands, only its number. */
   get info(): ConnectionInfo {
     return this.#info ?? this.#dialogue.describe(this.#number);
+  }
+
+  /** What to tell when it is used again: the same each time. */
+  get takenAgain(): TransportEvent {
+    this.#takenAgain ??= { type: 'connection-taken', reused: true, ...this.info };
+    return this.#takenAgain;
   }
 
   get dead(): boolean {
@@ -113,7 +126,8 @@ export class SmtpSession {
     const error = this.#needsReset ? await this.#reset(signal) : undefined;
     if (error) {
       const nothing = { rejectedErrors: [], body: UNTOUCHED, written: undefined, answered: false };
-      return { reports: judgeSend({ recipients: envelope.to, error, ...nothing }).reports, stale: true };
+      const { reports } = judgeSend({ recipients: envelope.to, error, ...nothing });
+      return { reports: [...reports, ...refused], stale: true };
     }
     const { reports, stale } = await this.#transact(envelope, message, signal);
     return { reports: [...reports, ...refused], stale };
@@ -206,9 +220,13 @@ export class SmtpSession {
     this.#dialogue.destroy();
   }
 
-  /** Whether an idle session keeps the process alive: it must not. */
-  keepsAlive(alive: boolean): void {
-    this.#dialogue.keepsAlive(alive);
+  /** Idle from now on: says QUIT after `idleMs`, and does not keep the process alive. */
+  rest(idleMs: number): void {
+    this.#dialogue.rest(idleMs);
+  }
+
+  wake(): void {
+    this.#dialogue.wake();
   }
 }
 

@@ -1,0 +1,95 @@
+/**
+ * Each peer in a process of its own: its CPU time is its own, and so is its garbage. The workers
+ * run from a build like the published one: under tsx each inner function would cost a
+ * `Object.defineProperty`.
+ */
+import { fork, spawnSync, type ChildProcess } from 'node:child_process';
+import { mkdtempSync, mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { root } from '../../.config/subpaths.js';
+import type { Task, TaskResult, WorkerSettings } from './tasks.js';
+import type { Answer } from './worker-main.js';
+
+export class Workers implements AsyncDisposable {
+  readonly #folder: string;
+  readonly #program: string;
+  readonly #running = new Set<Worker>();
+
+  private constructor(folder: string) {
+    this.#folder = folder;
+    this.#program = join(folder, 'worker-main.mjs');
+  }
+
+  static build(): Workers {
+    // Below the package, so that `nodemailer` is found from there.
+    const cache = join(root, 'node_modules', '.cache');
+    mkdirSync(cache, { recursive: true });
+    const folder = mkdtempSync(join(cache, 'smtp-routes-bench-'));
+    process.once('exit', () => {
+      rmSync(folder, { recursive: true, force: true });
+    });
+    const tsdown = join(root, 'node_modules', 'tsdown', 'dist', 'run.mjs');
+    const options = ['--no-config', '--format', 'esm', '--no-dts', '--target', 'node20.19', '--log-level', 'error'];
+    const { status, stderr } = spawnSync(
+      process.execPath,
+      [tsdown, 'test/bench/worker-main.ts', '--out-dir', folder, ...options],
+      { cwd: root, encoding: 'utf8' },
+    );
+    if (status !== 0) throw new Error(`the workers could not be built\n${stderr}`);
+    return new Workers(folder);
+  }
+
+  start(settings: WorkerSettings, nodeOptions: readonly string[] = []): Worker {
+    const child = fork(this.#program, [JSON.stringify(settings)], { execArgv: [...nodeOptions] });
+    const worker = new Worker(child);
+    this.#running.add(worker);
+    return worker;
+  }
+
+  /** Ends all workers. */
+  async stop(): Promise<void> {
+    await Promise.all([...this.#running].map((worker) => worker.stop()));
+    this.#running.clear();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+}
+
+export class Worker {
+  readonly #child: ChildProcess;
+
+  constructor(child: ChildProcess) {
+    this.#child = child;
+  }
+
+  /** @throws {Error} if the task failed, or the worker ended */
+  async perform(task: Task): Promise<TaskResult> {
+    const child = this.#child;
+    const answer = await new Promise<Answer>((resolve, reject) => {
+      const onExit = (code: number | null): void => reject(new Error(`a worker ended with ${String(code)}`));
+      child.once('exit', onExit);
+      child.once('message', (message: Answer) => {
+        child.off('exit', onExit);
+        resolve(message);
+      });
+      child.send(task, (error) => {
+        if (error) reject(new Error('a worker ended before its task', { cause: error }));
+      });
+    });
+    if ('problem' in answer) throw new Error(answer.problem);
+    return answer.result;
+  }
+
+  async stop(): Promise<void> {
+    const child = this.#child;
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const gone = new Promise((resolve) => child.once('exit', resolve));
+    child.disconnect();
+    const timer = setTimeout(() => child.kill('SIGKILL'), 5_000);
+    await gone;
+    clearTimeout(timer);
+  }
+}
