@@ -38,7 +38,7 @@ import { UnderWay } from './under-way.js';
 export interface DeliverOptions {
   /** Gives up: what no server has taken yet is queued for later. What is past the final dot is waited for. */
   readonly signal?: AbortSignal;
-  /** Names the delivery in events, logs and the outcome. Default a random UUID. */
+  /** Names the delivery in events, logs and the outcome. Default a unique one. */
   readonly id?: string;
 }
 
@@ -54,6 +54,9 @@ export class Deliverer {
   readonly #states: RelayStates;
   readonly #underWay: UnderWay;
   readonly #exchanges: Exchanges;
+  /** Names deliveries together with a running number: a UUID for each would cost more. */
+  readonly #name: string = randomUUID();
+  #deliveries = 0;
   readonly #abortListeners = new AbortListeners();
   #table: RouteTable;
   #resolver: RouteResolver;
@@ -110,7 +113,7 @@ export class Deliverer {
     const path = reversePath(from);
     const message = typeof mail.message === 'string' ? Buffer.from(mail.message) : mail.message;
     const envelope = dsn ? { from: path ?? '', dsn } : { from: path ?? '' };
-    const id = options.id ?? randomUUID();
+    const id = options.id ?? `${this.#name}-${String(++this.#deliveries)}`;
     const delivery = new Delivery(this.#services, id, envelope, message, recipients.length);
     if (path === undefined) refuseSender(delivery, recipients);
     else {

@@ -23,13 +23,24 @@ export interface Addressee extends Recipient {
 
 /** The recipients in envelope order, the first spelling of each: same local part byte for byte, same A-label domain. */
 export function addressees(to: readonly string[]): Addressee[] {
-  const byKey = new Map<string, Addressee>();
-  for (const address of to) {
-    const mailbox = readMailbox(address);
-    const { key, wire, domain } = mailbox ?? { key: address, wire: address, domain: undefined };
-    if (!byKey.has(key)) byKey.set(key, { index: byKey.size, address, wire, domain });
+  const [only] = to;
+  if (only !== undefined && to.length === 1) {
+    const { wire, domain } = readRecipient(only);
+    return [{ index: 0, address: only, wire, domain }];
   }
-  return [...byKey.values()];
+  const seen = new Set<string>();
+  const distinct: Addressee[] = [];
+  for (const address of to) {
+    const { key, wire, domain } = readRecipient(address);
+    if (seen.has(key)) continue;
+    seen.add(key);
+    distinct.push({ index: distinct.length, address, wire, domain });
+  }
+  return distinct;
+}
+
+function readRecipient(address: string): { key: string; wire: string; domain: string | undefined } {
+  return readMailbox(address) ?? { key: address, wire: address, domain: undefined };
 }
 
 export function planBatches(
@@ -39,16 +50,16 @@ export function planBatches(
   table: RouteTable,
 ): Planned[] {
   const groups = new Map<readonly Tier[] | string, Planned>();
-  const byDomain = new Map<string | undefined, Planned | RoutePlan>();
+  // Most messages go to one domain, so the last answer is the one to remember.
+  let asked: { readonly domain: string | undefined; readonly way: Planned | RoutePlan } | undefined;
   for (const recipient of recipients) {
     const { domain } = recipient;
-    let way = byDomain.get(domain);
-    if (!way) {
+    if (!asked || asked.domain !== domain) {
       const plan = domain === undefined ? NO_ADDRESS : resolver.resolve(domain);
       logRoute(delivery.id, domain ?? '', 'match' in plan ? plan.match : '', plan.action);
-      way = groupOf(plan, table, groups) ?? plan;
-      byDomain.set(domain, way);
+      asked = { domain, way: groupOf(plan, table, groups) ?? plan };
     }
+    const { way } = asked;
     if ('recipients' in way) way.recipients.push(recipient);
     else settleUnsent(delivery, recipient, way);
   }
