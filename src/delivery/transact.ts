@@ -76,14 +76,17 @@ export function transact(
     };
     deadlines.add(deadline);
     const { signal } = controller;
-    send(transport, { relay, envelope, message, signal, onEvent }).then(
-      (reports) => {
+    const failed = (error: unknown): void => {
+      settle(failedResults(to, error));
+    };
+    try {
+      Promise.resolve(transport.send({ relay, envelope, message, signal, onEvent })).then((reports) => {
         settle(resultsOf(to, reports));
-      },
-      (error: unknown) => {
-        settle(failedResults(to, error));
-      },
-    );
+      }, failed);
+    } catch (error) {
+      // A transport that throws at once has rejected.
+      failed(error);
+    }
   });
 }
 
@@ -98,15 +101,6 @@ const UNSETTLED: Failure = {
   code: 'ETIMEDOUT',
   message: 'the transport did not settle within its time, so nobody knows how far the message got',
 };
-
-/** A transport that throws at once has rejected. */
-function send(transport: RelayTransport, request: SendRequest): Promise<unknown> {
-  try {
-    return Promise.resolve(transport.send(request));
-  } catch (error) {
-    return Promise.reject(error as Error);
-  }
-}
 
 /** Reports that cannot even be read are as good as a rejection. */
 function resultsOf(to: readonly string[], reports: unknown): readonly SendResult[] {
