@@ -48,8 +48,15 @@ async function send(server: SmtpTestServer, options: object = {}): Promise<Sent>
   return (await transport.sendMail(MAIL).catch((error: unknown) => error)) as Sent;
 }
 
-const outcome = ({ code, responseCode, command, response }: Sent): string =>
-  code === undefined ? `sent: ${response ?? ''}` : `${code} ${String(responseCode ?? '-')} ${command ?? '-'}`;
+function outcome(sent: Sent): string {
+  const { code = 'no code', responseCode, command, response } = sent;
+  return sent instanceof Error ? `${code} ${String(responseCode ?? '-')} ${command ?? '-'}` : `sent: ${response ?? ''}`;
+}
+
+const { version } = nodemailer.createTransport({}).transporter as { version: string };
+
+/** nodemailer 8 and 9 send DATA by itself, and have no code for a server that hangs up on them. */
+const isOld = Number.parseInt(version, 10) < 10;
 
 describe.each([
   ['pipelining', undefined],
@@ -62,11 +69,11 @@ describe.each([
     expect(outcome(await send(server))).toBe('sent: 250 2.0.0 queued as 7');
     expect(server.messages).toMatchObject([{ from: 'from@example.net', to: MAIL.envelope.to, connection: 1 }]);
     expect(server.messages[0]?.data.toString()).toBe(MAIL.raw);
-    expect(server.sessions[0]?.pipelined).toBe(name === 'pipelining');
+    expect(server.sessions[0]?.pipelined).toBe(name === 'pipelining' && !isOld);
   });
 
   test.each([
-    ['greeting', 'EPROTOCOL 451 CONN', 'ECONNECTION - CONN'],
+    ['greeting', 'EPROTOCOL 451 CONN', isOld ? 'no code - -' : 'ECONNECTION - CONN'],
     ['mail', 'EENVELOPE 451 MAIL FROM', 'ECONNECTION - CONN'],
     ['rcpt', 'EENVELOPE 451 RCPT TO', 'ECONNECTION - CONN'],
     ['data', 'EENVELOPE 451 DATA', 'ECONNECTION - CONN'],
@@ -76,7 +83,8 @@ describe.each([
     expect(outcome(await send(server))).toBe(replied);
     expect(outcome(await send(server))).toBe(lost);
     expect(outcome(await send(server))).toMatch(/^(ESOCKET|ECONNECTION|ECONNRESET) /);
-    expect(outcome(await send(server, { socketTimeout: 30, greetingTimeout: 30 }))).toMatch(/^ETIMEDOUT /);
+    // Long enough for the 40 ms that Nagle's algorithm costs nodemailer 8 and 9.
+    expect(outcome(await send(server, { socketTimeout: 150, greetingTimeout: 30 }))).toMatch(/^ETIMEDOUT /);
     expect([server.received.length, server.messages.length]).toEqual([stage === 'final-reply' ? 4 : 0, 0]);
     server.assertExhausted();
   });
