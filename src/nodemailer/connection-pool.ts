@@ -88,7 +88,8 @@ export class ConnectionPool {
     this.#pools.inUse.add(this);
     session.onDead = () => {
       this.#forget(session);
-      onEvent?.({ type: 'connection-closed', connection: number });
+      // In the next turn: a log should say what was sent before it says that the connection is closed.
+      if (onEvent) setImmediate(onEvent, { type: 'connection-closed', connection: number });
     };
     return session;
   }

@@ -10,6 +10,7 @@ const SHOWS: Readonly<Record<string, readonly (string | RegExp)[]>> = {
   'technote.ts': [
     /Connection Error: DCID \d+ domain: example\.com IP: 127\.0\.0\.1 port: \d+ details: 431-exchange1\.example\.com ESMTP\\nMail system full' interface: 127\.0\.0\.1 reason: unexpected SMTP response/,
     /New SMTP DCID \d+ interface 127\.0\.0\.1 address 127\.0\.0\.1 port \d+/,
+    /Delivery start DCID (\d+) MID 1 to RID \[0\].*Message done DCID \1 .*DCID \1 close/s,
     'user@example.com: delivered by exchange2',
     'exchange1: down',
     'Messages that arrived at the second server: 1',
