@@ -28,7 +28,7 @@ export function nextChoice(tiers: readonly Tier[], tried: ReadonlySet<string>, s
   for (let tier = 0; tier < tiers.length; tier++) {
     const relays = tiers[tier]?.relays ?? [];
     const candidates = relays.every(isCandidate) ? relays : relays.filter(isCandidate);
-    const relay = nextInTurn(standing.credits(tier), candidates);
+    const relay = candidates.length > 1 ? nextInTurn(standing.credits(tier), candidates) : candidates[0];
     if (relay) return { tier, relay, charge: { candidates, picked: relay } };
   }
   return soonestToRecover(tiers, tried, standing);

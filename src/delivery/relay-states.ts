@@ -107,7 +107,7 @@ export class RelayStates {
       credits: (tier) => this.#creditsOf(name, tier, tiers),
       isCooled: (relay) => {
         const health = this.#health.get(relay);
-        return health !== undefined && isCooled(health, now, this.#gate(relay).inside > 0);
+        return health?.state === 'down' && isCooled(health, now, this.#gate(relay).inside > 0);
       },
       cooledUntil: (relay) => this.#health.get(relay)?.until ?? now,
     };
