@@ -14,6 +14,7 @@ import type {
 } from '../delivery/relay-transport.js';
 import type { PreparedConnection } from './connection-options.js';
 import { extensionsOf } from './ehlo.js';
+import { FinalReplyPatience } from './final-reply-patience.js';
 import { isStale, judgeSend } from './judge-send.js';
 import { openBody, sizeOf, type BodyProgress } from './message-body.js';
 import { openFailure } from './open-failure.js';
@@ -32,7 +33,7 @@ export interface SendResult {
 
 export class SmtpSession {
   readonly #dialogue: SmtpDialogue;
-  readonly #prepared: PreparedConnection;
+  readonly #patience: FinalReplyPatience;
   readonly #number: number;
   #info: ConnectionInfo | undefined;
   #takenAgain: TransportEvent | undefined;
@@ -41,7 +42,7 @@ export class SmtpSession {
   #sent = 0;
 
   constructor(prepared: PreparedConnection, number: number) {
-    this.#prepared = prepared;
+    this.#patience = new FinalReplyPatience(prepared.socketTimeoutMs, prepared.finalReplyTimeoutMs);
     this.#number = number;
     this.#dialogue = new SmtpDialogue(prepared.options);
   }
@@ -63,7 +64,10 @@ export class SmtpSession {
 
   /** Called once, when the connection has ended or was ended. */
   set onDead(listener: () => void) {
-    this.#dialogue.onDead = listener;
+    this.#dialogue.onDead = () => {
+      this.#patience.stop();
+      listener();
+    };
   }
 
   /** Messages sent over it so far, whatever became of them. */
@@ -160,7 +164,7 @@ export class SmtpSession {
     let heardBefore = Infinity;
     body.stream.once('end', () => {
       heardBefore = socket?.bytesRead ?? 0;
-      socket?.setTimeout(this.#prepared.finalReplyTimeoutMs);
+      if (socket) this.#patience.begin(socket);
     });
     // nodemailer writes its findings into the envelope it is given, and leaves them there after a loss.
     const tracked: ConnectionEnvelope & { rejectedErrors?: MailError[] } = {
@@ -185,8 +189,8 @@ export class SmtpSession {
           written,
           answered: (socket?.bytesRead ?? 0) > heardBefore,
         });
+        this.#patience.end();
         if (judged.fate === 'drop' || stale || this.dead) this.destroy();
-        else socket?.setTimeout(this.#prepared.socketTimeoutMs);
         this.#needsReset = judged.fate === 'reset';
         if (error || !progress.ended) body.stream.destroy();
         resolve({ reports: judged.reports, stale });
