@@ -7,7 +7,7 @@ import type { Bench } from './bench.js';
 import type { PeerName } from './peers.js';
 import { number, spread, table, verdict } from './report.js';
 import { inTurn, spreadOf } from './rounds.js';
-import { startSink } from './sinks.js';
+import { startSink } from '../smtp-sink.js';
 import type { TaskResult } from './tasks.js';
 
 const MESSAGES = 1000;

@@ -12,7 +12,7 @@ import type { Bench } from './bench.js';
 import type { PeerSettings } from './peers.js';
 import { number, spread, table, verdict } from './report.js';
 import { inTurn, ratios, spreadOf } from './rounds.js';
-import { startSink } from './sinks.js';
+import { startSink } from '../smtp-sink.js';
 import type { TaskResult } from './tasks.js';
 import type { Worker, Workers } from './workers.js';
 

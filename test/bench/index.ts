@@ -14,7 +14,7 @@ import { failover } from './failover.js';
 import { memory } from './memory.js';
 import { readCommandLine } from './options.js';
 import { routes } from './routes-script.js';
-import { NoSinkError } from './sinks.js';
+import { NoSinkError } from '../smtp-sink.js';
 import { throughput } from './throughput.js';
 import { Workers } from './workers.js';
 

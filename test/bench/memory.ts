@@ -4,7 +4,7 @@
  */
 import type { Bench } from './bench.js';
 import { number, table, verdict } from './report.js';
-import { startSink } from './sinks.js';
+import { startSink } from '../smtp-sink.js';
 import type { Memory } from './tasks.js';
 
 const CONNECTIONS = 20;

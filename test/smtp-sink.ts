@@ -1,6 +1,6 @@
 /**
- * Postfix' `smtp-sink`: takes messages and throws them away, faster than anything written in
- * JavaScript, so that what is measured is the client.
+ * Postfix' `smtp-sink`: a second implementation of SMTP for the tests; and for the benches a server
+ * faster than anything written in JavaScript, so that what is measured is the client.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -21,13 +21,21 @@ export class NoSinkError extends Error {
   }
 }
 
-/** @throws {NoSinkError} where Postfix is not installed */
-export async function startSink(): Promise<Sink> {
+export function isSinkInstalled(): boolean {
+  return findSink() !== undefined;
+}
+
+/**
+ * @param flags of smtp-sink, such as `-r RCPT`: see its manual page
+ * @throws {NoSinkError} where Postfix is not installed
+ */
+export async function startSink(flags: readonly string[] = []): Promise<Sink> {
   const program = findSink();
+  if (program === undefined) throw new NoSinkError();
   const port = await freePort();
   // As root it must be told who to be.
   const user = process.getuid?.() === 0 ? ['-u', 'postfix'] : [];
-  const child = spawn(program, [...user, '-m', BACKLOG, `127.0.0.1:${String(port)}`, BACKLOG], {
+  const child = spawn(program, [...user, ...flags, '-m', BACKLOG, `127.0.0.1:${String(port)}`, BACKLOG], {
     stdio: ['ignore', 'ignore', 'inherit'],
   });
   const kill = (): boolean => child.kill();
@@ -43,11 +51,9 @@ export async function startSink(): Promise<Sink> {
   };
 }
 
-function findSink(): string {
+function findSink(): string | undefined {
   const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin'];
-  const found = folders.map((folder) => join(folder, 'smtp-sink')).find((path) => existsSync(path));
-  if (found === undefined) throw new NoSinkError();
-  return found;
+  return folders.map((folder) => join(folder, 'smtp-sink')).find((path) => existsSync(path));
 }
 
 async function freePort(): Promise<number> {
