@@ -77,10 +77,10 @@ export class SmtpWire {
     this.#writer.then(() => this.#socket.end());
   }
 
-  /** RST. */
+  /** RST; after our FIN plain destruction, since a socket that is shutting down refuses a reset, and would then never close. */
   reset(): void {
     this.#over = true;
-    this.#writer.then(() => this.#tcp.resetAndDestroy());
+    this.#writer.then(() => (this.#tcp.writableEnded ? this.#tcp.destroy() : this.#tcp.resetAndDestroy()));
   }
 
   /** The same bytes without end, as fast as they are read. */

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
 import { startSmtpServer } from '../../src/testing/smtp-server.js';
 import type { SmtpTestServer } from '../../src/testing/smtp-server.js';
@@ -458,4 +460,16 @@ test('it disposes of itself, and counts alone where told to', async () => {
   expect([server.accepted, server.messages.length, server.sessions.length]).toEqual([1, 0, 0]);
   await server[Symbol.asyncDispose]();
   expect(await dial(server).reply()).toBe('ECONNREFUSED');
+});
+
+test('drop() also ends connections that the server has hung up on and the client has not', async () => {
+  const server = await startSmtpServer();
+  const socket = connect({ port: server.port, host: server.host, allowHalfOpen: true });
+  socket.on('error', () => undefined);
+  socket.write('QUIT\r\n');
+  socket.resume();
+  await once(socket, 'end');
+  expect(server.drop()).toBe(1);
+  await server.close();
+  socket.destroy();
 });
