@@ -117,8 +117,3 @@ export function isTooManyRecipients(failure: Failure): boolean {
  * not even as 552, which RFC 5321 4.5.3.1.10 wants read as temporary.
  */
 export const TOO_MANY_RECIPIENTS: Verdict = NEXT;
-
-/** Whether a server may hold a copy of the message although it never said so. */
-export function mayHoldCopy(failure: Failure): boolean {
-  return classify(failure).action === 'stop' && (failure.kind === 'lost' || failure.kind === 'reply');
-}

@@ -5,7 +5,6 @@ import {
   isRefusalCode,
   isSuccessCode,
   isTooManyRecipients,
-  mayHoldCopy,
   VERDICTS,
   type Verdict,
 } from '../../src/core/classify.js';
@@ -109,14 +108,6 @@ describe('too many recipients', () => {
   ])('%j: %s', (failure, expected) => {
     expect(isTooManyRecipients(failure)).toBe(expected);
   });
-});
-
-test('only a loss or a strange reply after the dot leaves a copy behind', () => {
-  expect(mayHoldCopy(lost('final-reply'))).toBe(true);
-  expect(mayHoldCopy(reply('final-reply', 354))).toBe(true);
-  expect(mayHoldCopy(reply('final-reply', 554))).toBe(false);
-  expect(mayHoldCopy(lost('data'))).toBe(false);
-  expect(mayHoldCopy({ kind: 'aborted', message: 'x' })).toBe(false);
 });
 
 test('what codes are', () => {
