@@ -1,0 +1,29 @@
+/**
+ * The part of a queue that whoever hands mail in needs to see: it takes responsibility for a
+ * message, and may wait for what the first attempt gave.
+ */
+import type { BounceProfile } from '../core/bounce-profile.js';
+import type { DeliveryOutcome } from '../core/outcome.js';
+import type { Mail } from './mail.js';
+
+export interface SubmitOptions {
+  /** Names the message: the same id again is the same message. Default a unique one. */
+  readonly id?: string;
+  /** How often and how long to retry this message, over the queue's own profile. */
+  readonly profile?: Partial<BounceProfile>;
+  /** Gives up waiting. What is stored by then is delivered all the same. */
+  readonly signal?: AbortSignal;
+  /** When `submit` resolves. The message is stored before the first attempt either way. Default `stored`. */
+  readonly wait?: 'stored' | 'first-attempt';
+}
+
+/** What `submit` answers; `outcome` of the first attempt, if that was waited for. */
+export interface Submission {
+  readonly id: string;
+  readonly outcome?: DeliveryOutcome;
+}
+
+export interface MailQueue {
+  /** Resolves once the message would survive the end of this process. Rejects if it was not stored. */
+  submit(mail: Mail, options?: SubmitOptions): Promise<Submission>;
+}
