@@ -11,5 +11,5 @@
 /** `Setting` is what the port's suite needs: the implementation, and the hand on what is behind it. */
 export interface ContractCase<Setting> {
   readonly name: string;
-  run(setUp: () => Setting | Promise<Setting>): Promise<void>;
+  readonly run: (setUp: () => Setting | Promise<Setting>) => Promise<void>;
 }

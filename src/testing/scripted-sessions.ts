@@ -24,11 +24,15 @@ export interface ScriptMoment {
 export type SessionLines = string | readonly string[];
 
 /**
- * What a server does: the same in every session; or one entry for each session, in order; or a
- * function that is asked at each moment. In what the function returns, a line without a stage is for
+ * What a server does: the same in every session, in one line or in several; or one entry for each
+ * session, in order; or a function that is asked at each moment. In what the function returns, a line without a stage is for
  * that moment (a bare 2xx still means "accept"), and a line for another stage is left aside.
  */
-export type Script = string | readonly SessionLines[] | ((at: ScriptMoment) => string | undefined);
+export type Script =
+  | string
+  | { readonly always: readonly string[] }
+  | readonly SessionLines[]
+  | ((at: ScriptMoment) => string | undefined);
 
 /** The lines of one session. */
 export class ScriptedSession {
@@ -68,6 +72,16 @@ function fits({ stage, which }: Directive, moment: ScriptMoment): boolean {
   return which.recipient.startsWith('@') ? recipient.endsWith(which.recipient) : recipient === which.recipient;
 }
 
+function linesOfAll(script: Script): readonly string[] {
+  if (typeof script === 'string') return [script];
+  return typeof script === 'object' && 'always' in script ? script.always : [];
+}
+
+/** `Array.isArray` does not narrow readonly arrays. */
+function isList(script: Script): script is readonly SessionLines[] {
+  return Array.isArray(script);
+}
+
 /** The sessions of one server or relay, in the order they begin. */
 export class ScriptedSessions {
   readonly #entries: readonly (readonly Directive[])[] | undefined;
@@ -78,11 +92,10 @@ export class ScriptedSessions {
   /** @throws {TypeError} for a line that says nothing known. */
   constructor(script: Script) {
     this.#ask = typeof script === 'function' ? script : undefined;
-    this.#always = typeof script === 'string' ? [parseScriptLine(script)] : [];
-    this.#entries =
-      typeof script === 'string' || typeof script === 'function'
-        ? undefined
-        : script.map((lines) => (typeof lines === 'string' ? [lines] : lines).map((line) => parseScriptLine(line)));
+    this.#always = linesOfAll(script).map((line) => parseScriptLine(line));
+    this.#entries = isList(script)
+      ? script.map((lines) => (typeof lines === 'string' ? [lines] : lines).map((line) => parseScriptLine(line)))
+      : undefined;
   }
 
   /** Whether no session ever gets a connection. */

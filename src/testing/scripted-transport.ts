@@ -120,6 +120,11 @@ export class ScriptedTransport implements RelayTransport {
     this.#closed = true;
   }
 
+  /** A relay follows another script from its next send on. */
+  follow(relay: string, script: Script): void {
+    this.#sessions.set(relay, new ScriptedSessions(script));
+  }
+
   /** Lets every stalled send go on, as if the server had answered at last. Answers how many there were. */
   release(): number {
     const stalled = [...this.#stalled];

@@ -6,6 +6,7 @@ import { createSecureContext } from 'node:tls';
 import type { SecureContext, SecureContextOptions } from 'node:tls';
 import type { Credentials } from './auth-exchange.js';
 import { sizeLimit } from './mail-command.js';
+import { selfSignedCertificate } from './self-signed.js';
 import type { Script } from './scripted-sessions.js';
 
 export interface SmtpServerOptions {
@@ -22,8 +23,8 @@ export interface SmtpServerOptions {
    * are added where `tls` and `auth` are given. Default PIPELINING, 8BITMIME, ENHANCEDSTATUSCODES.
    */
   readonly extensions?: readonly string[];
-  /** Key and certificate, and anything else that `tls.createSecureContext` takes. */
-  readonly tls?: SecureContextOptions;
+  /** `true`: a certificate of its own, for `localhost` and `127.0.0.1`. Or key and certificate, and anything else that `tls.createSecureContext` takes. */
+  readonly tls?: SecureContextOptions | true;
   /** TLS from the first byte, in place of STARTTLS. Needs `tls`. */
   readonly secure?: boolean;
   /** Judges credentials. Where it is given, MAIL needs authentication; without it any credentials will do. */
@@ -40,6 +41,8 @@ export interface ResolvedSmtpServerOptions {
   readonly name: string;
   readonly extensions: readonly string[];
   readonly secureContext: SecureContext | undefined;
+  /** In PEM, where it made it itself. */
+  readonly certificate: string | undefined;
   readonly secure: boolean;
   readonly authRequired: boolean;
   readonly splitReplies: boolean;
@@ -51,14 +54,17 @@ export interface ResolvedSmtpServerOptions {
 
 /** @throws {TypeError} if `secure` lacks a key and a certificate. */
 export function resolveSmtpServerOptions(options: SmtpServerOptions): ResolvedSmtpServerOptions {
-  const { auth, tls, secure = false } = options;
-  if (secure && !tls) throw new TypeError('startSmtpServer: secure needs tls: { key, cert }');
+  const { auth, secure = false } = options;
+  const own = options.tls === true ? selfSignedCertificate() : undefined;
+  const tls = options.tls === true ? own : options.tls;
+  if (secure && !tls) throw new TypeError('startSmtpServer: secure needs tls: true, or tls: { key, cert }');
   const extensions = options.extensions ?? ['PIPELINING', '8BITMIME', 'ENHANCEDSTATUSCODES'];
   return {
     name: options.name ?? 'test.example.com',
     extensions,
     sizeLimit: sizeLimit(extensions),
     secureContext: tls && createSecureContext(tls),
+    certificate: own?.cert,
     secure,
     authRequired: auth !== undefined,
     splitReplies: options.splitReplies ?? false,

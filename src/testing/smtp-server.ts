@@ -55,6 +55,11 @@ export class SmtpTestServer {
     return this.#port;
   }
 
+  /** The certificate it made for `tls: true`, in PEM: what a client is to trust as `ca`. */
+  get certificate(): string | undefined {
+    return this.#options.certificate;
+  }
+
   /** Connections so far. */
   get connections(): number {
     return this.#connections;
