@@ -1,5 +1,5 @@
 /**
- * Two builds of the same entries. The ESM build imports its dependencies. The CommonJS build
+ * Two builds of the same entries, and the command as ES modules. The ESM build imports its dependencies. The CommonJS build
  * inlines p-retry, which is ESM only: Jest on Node 20 cannot load an ESM-only package, not even
  * as a dependency of a dependency.
  *
@@ -24,7 +24,7 @@ const shared = {
 };
 
 const builds: object[] = [
-  { ...shared, format: 'esm', deps: { onlyBundle: [] } },
+  { ...shared, entry: { ...shared.entry, 'cli/main': 'src/cli/main.ts' }, format: 'esm', deps: { onlyBundle: [] } },
   {
     ...shared,
     format: 'cjs',

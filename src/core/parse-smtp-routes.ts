@@ -48,7 +48,8 @@ export function parseSmtpRoutes(text: string, options: ParseOptions = {}): Route
   return builder.build(lists.relays, options.otherwise ?? 'mx');
 }
 
-interface RouteLine {
+/** A line with a route, split where its destinations begin. */
+export interface RouteLine {
   /** From 1. */
   readonly number: number;
   readonly domain: string;
@@ -56,7 +57,8 @@ interface RouteLine {
   readonly destinations: string;
 }
 
-function* routeLines(text: string): Generator<RouteLine, void, undefined> {
+/** The lines that say something; what they say is not checked. */
+export function* routeLines(text: string): Generator<RouteLine, void, undefined> {
   let number = 0;
   let start = 0;
   while (start < text.length) {
