@@ -2,6 +2,7 @@
  * What a picture of a table shows, before it is drawn: groups of matches that share their relays, the
  * tiers of each in order. Grouping is what keeps a table of 500 routes legible.
  */
+import { ALL } from '../core/pattern.js';
 import type { Relay } from '../core/relay.js';
 import type { PlannedRelay } from '../core/route-plan.js';
 import type { RouteTable, Rule } from '../core/route-table.js';
@@ -27,9 +28,12 @@ export interface GraphModel {
   readonly left: { readonly groups: number; readonly matches: number };
 }
 
-const MATCHES_SHOWN = 5;
+const MATCHES_KEPT = 5;
+/** With more groups than this, each shows fewer of its matches. */
+const ROOMY_GROUPS = 12;
+const MATCHES_IN_A_CROWD = 3;
 /** A picture of more than a few screens is not read: the rest is counted. */
-const GROUPS_SHOWN = 60;
+const GROUPS_SHOWN = 40;
 
 export function graphModel(table: RouteTable): GraphModel {
   const groups = new Map<unknown, { matches: string[]; count: number; rule: Rule }>();
@@ -37,19 +41,19 @@ export function graphModel(table: RouteTable): GraphModel {
     const key = rule.action === 'relay' ? rule.tiers : rule.action;
     const group = groups.get(key) ?? { matches: [], count: 0, rule };
     for (const match of rule.matches)
-      if (group.matches.length < MATCHES_SHOWN || match === 'ALL') group.matches.push(match);
+      if (group.matches.length < MATCHES_KEPT || match === ALL) group.matches.push(match);
     group.count += rule.matches.length;
     groups.set(key, group);
   }
-  const all = [...groups.values()].map(({ matches, count, rule: { action, tiers } }): GraphGroup => ({
-    matches,
-    count,
-    action,
-    tiers,
-  }));
+  const room = groups.size > ROOMY_GROUPS ? MATCHES_IN_A_CROWD : MATCHES_KEPT;
+  const all = [...groups.values()].map(({ matches, count, rule: { action, tiers } }): GraphGroup => {
+    // What catches all is never among those left out.
+    const shown = matches.filter((match, i) => i < room || match === ALL);
+    return { matches: shown, count, action, tiers };
+  });
   // Stable, so that groups of one size keep the order of the file; what catches all comes last.
   const sorted = all.length > GROUPS_SHOWN ? [...all].sort((a, b) => b.count - a.count) : all;
-  const isLast = ({ matches }: GraphGroup): boolean => matches.includes('ALL');
+  const isLast = ({ matches }: GraphGroup): boolean => matches.includes(ALL);
   const last = all.filter(isLast);
   const shown = [...sorted.filter((group) => !isLast(group)).slice(0, GROUPS_SHOWN), ...last];
   const hidden = all.filter((group) => !shown.includes(group));

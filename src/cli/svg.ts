@@ -18,7 +18,6 @@ const MARGIN = 28;
 const CARD = { x: MARGIN, width: 300, line: 20, pad: 13 };
 const TIER = { x: CARD.x + CARD.width + 56, width: 58 };
 const RELAYS = { x: TIER.x + TIER.width + 18, width: 236, height: 46, gapX: 12, gapY: 10, perRow: 3 };
-const WIDTH = RELAYS.x + RELAYS.perRow * (RELAYS.width + RELAYS.gapX) - RELAYS.gapX + MARGIN;
 const GROUP_GAP = 18;
 const HEADER = 84;
 
@@ -46,6 +45,7 @@ export function svg(model: GraphModel, title: string): string {
     colours.set(id, known);
     return known;
   };
+  const width = widthOf(model);
   let y = HEADER;
   const parts: string[] = [];
   for (const group of model.groups) {
@@ -68,10 +68,10 @@ export function svg(model: GraphModel, title: string): string {
   }
   const height = y - GROUP_GAP + MARGIN;
   return [
-    `<svg xmlns="http://www.w3.org/2000/svg" width="${String(WIDTH)}" height="${String(height)}" viewBox="0 0 ${String(WIDTH)} ${String(height)}" role="img" aria-label="${escape(`Routes of ${title}`)}">`,
+    `<svg xmlns="http://www.w3.org/2000/svg" width="${String(width)}" height="${String(height)}" viewBox="0 0 ${String(width)} ${String(height)}" role="img" aria-label="${escape(`Routes of ${title}`)}">`,
     STYLE,
-    `<rect class="page" width="${String(WIDTH)}" height="${String(height)}"/>`,
-    text(MARGIN, 40, 19, 'title', fit(title, 19, WIDTH - 2 * MARGIN)),
+    `<rect class="page" width="${String(width)}" height="${String(height)}"/>`,
+    text(MARGIN, 40, 19, 'title', fit(title, 19, width - 2 * MARGIN)),
     text(
       MARGIN,
       62,
@@ -95,6 +95,15 @@ const STYLE = `<style>
     .muted { fill: #94a3b8; } .tier { fill: #334155; } .edge { stroke: #64748b; }
   }
 </style>`;
+
+/** As wide as its fullest row. */
+function widthOf({ groups }: GraphModel): number {
+  const most = Math.max(
+    2,
+    ...groups.flatMap(({ tiers }) => tiers.map(({ relays }) => Math.min(relays.length, RELAYS.perRow))),
+  );
+  return RELAYS.x + most * (RELAYS.width + RELAYS.gapX) - RELAYS.gapX + MARGIN;
+}
 
 function heightOf(group: GraphGroup): number {
   const tiers = group.tiers.map(tierHeight);
@@ -173,7 +182,8 @@ function drawRelay(relay: PlannedRelay, share: string, x: number, y: number, col
       ? ''
       : `<text class="muted" x="${round(x + RELAYS.width - 12)}" y="${round(y + 19)}" font-size="11.5" text-anchor="end">${share}</text>`;
   // A name that says where it is need not say so twice.
-  const second = placeText(relay) === `${relay.id}:25` ? `port 25${relay.lookup === 'mx' ? ', by MX' : ''}` : place;
+  const known = [relay.id, `${relay.id}:25`].includes(placeText(relay));
+  const second = known ? [`port ${String(relay.port)}`, ...(relay.lookup === 'mx' ? ['by MX'] : [])].join(', ') : place;
   return [
     box('relay', x, y, RELAYS.width, RELAYS.height, 7),
     `<rect x="${round(x)}" y="${round(y + 7)}" width="4" height="${round(RELAYS.height - 14)}" rx="2" fill="${colour}"/>`,
