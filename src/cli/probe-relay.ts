@@ -166,15 +166,13 @@ class Visit {
     await happens(socket, 'secureConnect');
     const { valid_to: until } = socket.getPeerCertificate() as { valid_to?: string };
     const validTo = until === undefined ? undefined : new Date(until);
-    const error = socket.authorizationError as Error | string | undefined;
+    const daysLeft = validTo && Math.floor((validTo.getTime() - this.#clock.now()) / DAY_MS);
     this.#found.tls = {
       protocol: socket.getProtocol() ?? 'TLS',
       trusted: socket.authorized,
-      ...(!socket.authorized && { problem: onOneLine(error instanceof Error ? error.message : String(error)) }),
-      ...(validTo && {
-        validTo: validTo.toISOString(),
-        daysLeft: Math.floor((validTo.getTime() - this.#clock.now()) / DAY_MS),
-      }),
+      ...(!socket.authorized && { problem: trustProblem(socket.authorizationError, daysLeft) }),
+      ...(validTo && { validTo: validTo.toISOString() }),
+      ...(daysLeft !== undefined && { daysLeft }),
     };
     return socket;
   }
@@ -186,6 +184,23 @@ class Visit {
       (this.#target.via.tls as { rejectUnauthorized?: boolean } | undefined)?.rejectUnauthorized !== false;
     return tls && !tls.trusted && verifies ? `certificate: ${tls.problem ?? 'not trusted'}` : undefined;
   }
+}
+
+/** OpenSSL's codes, in words. */
+const TRUST_PROBLEMS: Readonly<Record<string, string>> = {
+  DEPTH_ZERO_SELF_SIGNED_CERT: 'self-signed, and not among those trusted',
+  SELF_SIGNED_CERT_IN_CHAIN: 'leads to an authority that is not trusted here',
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'its authority is not known here, or an intermediate certificate is missing',
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: 'its authority is not known here, or an intermediate certificate is missing',
+  CERT_HAS_EXPIRED: 'has expired',
+  CERT_NOT_YET_VALID: 'is not valid yet',
+  ERR_TLS_CERT_ALTNAME_INVALID: 'is for another name',
+};
+
+/** Node types an error where it gives a code. An expired one is called so, whatever else is wrong with it. */
+function trustProblem(error: unknown, daysLeft: number | undefined): string {
+  const code = error instanceof Error ? ((error as NodeJS.ErrnoException).code ?? error.message) : String(error);
+  return daysLeft !== undefined && daysLeft < 0 ? 'has expired' : (TRUST_PROBLEMS[code] ?? onOneLine(code));
 }
 
 function happens(socket: Socket, event: 'connect' | 'secureConnect'): Promise<void> {
