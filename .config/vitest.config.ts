@@ -18,7 +18,7 @@ const config: ViteUserConfig = defineConfig({
     ],
   },
   test: {
-    include: ['test/**/*.test.ts'],
+    include: ['test/**/*.test.ts', 'examples/testing/vitest.test.ts'],
     exclude: ['test/package/**'],
     isolate: false,
     testTimeout: 20_000,

@@ -21,7 +21,7 @@ beforeAll(async () => {
   folder = mkdtempSync(join(root, 'test', 'cli', '.built-'));
   // By a name that the compiler does not follow: tsdown's types want optional packages of its own.
   const name = 'tsdown';
-  const { build } = (await import(name)) as { build(options: object): Promise<unknown> };
+  const { build } = (await import(name)) as { build: (options: object) => Promise<unknown> };
   const entry = { 'cli/main': join(root, 'src/cli/main.ts') };
   await build({
     config: false,
