@@ -78,10 +78,11 @@ function* withoutEffect(table: RouteTable): Generator<Warning> {
       const same = wider
         ? wider.action === rule.action && wider.tiers === rule.tiers
         : rule.action === 'mx' && table.otherwise === 'mx';
-      // Of one rule with several matches, `example.com` and `.example.com` are both needed only if neither covers the other.
       if (!same) continue;
-      const by = wider ? wider.match : 'a table without ALL';
-      yield { match, message: `the route for ${match} changes nothing: ${by} already says the same` };
+      yield {
+        match,
+        message: `the route for ${match} changes nothing: ${wider ? `${wider.match} already says the same` : 'without a route for ALL its mail goes to its MX anyway'}`,
+      };
     }
   }
   if (table.rule(ALL) && table.otherwise === 'reject')

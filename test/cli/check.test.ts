@@ -96,7 +96,7 @@ describe('warnings', () => {
     [
       'MX where MX is the default',
       `example.com USEDNS\nother.test ${TWO}`,
-      'f:1: warning: the route for example.com changes nothing: a table without ALL already says the same',
+      'f:1: warning: the route for example.com changes nothing: without a route for ALL its mail goes to its MX anyway',
     ],
     ['no ALL', `example.com ${TWO}`, 'f: warning: no route for ALL: mail for all other domains goes to their own MX'],
     [

@@ -20,6 +20,7 @@ const PRINTS: readonly [code: string, output: string][] = [
   ["'exa mple.com'", 'relays.eu1.port must be an integer from 1 to 65535, got 99999\n'],
   ['exported by the appliance', '192.168.1.10'],
   ['.explain(', '.example.com is the longest suffix'],
+  ['assertRoute(', ' rejected\n'],
   ['ScriptedTransport', "[ 'main connect', 'backup final-reply' ]\n"],
 ];
 
