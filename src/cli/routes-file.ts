@@ -71,11 +71,16 @@ function readAsyncOS(name: string, text: string): RouteTable {
       line: Number(/^line (\d+)$/.exec(path)?.[1] ?? 1),
       message,
     }));
-    throw new BadRoutesFile(name, [...problems, ...looksLike(text)]);
+    throw new BadRoutesFile(name, [...looksLike(text, new Set(problems.map(({ line }) => line)).size), ...problems]);
   }
 }
 
-function looksLike(text: string): Finding[] {
+/** So many lines, and such a part of all, are no slips any more. */
+const FEW = 3;
+const MOST = 0.7;
+
+/** A word on a file that is another thing altogether. */
+function looksLike(text: string, badLines: number): Finding[] {
   const start = text.slice(0, 10_000);
   if (/^\s*\S+\s+(?:smtp|relay|lmtp|discard|error|local|virtual)?:(?:\[|\S|\s*$)/m.test(start))
     return [{ message: 'looks like a transport table of Postfix: try convert --from postfix-transport' }];
@@ -86,6 +91,9 @@ function looksLike(text: string): Finding[] {
           'looks like code or markup: the command reads AsyncOS text, or a JSON definition (JSON.stringify of what defineRoutes takes)',
       },
     ];
+  const lines = text.split('\n').filter((line) => !/^\s*(?:#|$)/.test(line)).length;
+  if (badLines >= FEW && badLines > lines * MOST)
+    return [{ message: 'is it a table of routes? A line is "domain destination[, destination]"' }];
   return [];
 }
 

@@ -22,7 +22,7 @@ export function simulationText(table: RouteTable, to: readonly string[], run: Si
     `${run.messages.toLocaleString('en')} message${run.messages === 1 ? '' : 's'} for ${list(to)}: ${statuses.join(', ')}`,
     '',
     ...relayTable(run),
-    ...sampleWay(run.outcomes, paint),
+    ...samples(run.outcomes).flatMap((outcome) => wayText(outcome, paint)),
     ...run.queued.slice(0, MAX_WAITING).flatMap(waitingLines),
     ...(run.queued.length > MAX_WAITING ? [`… and ${String(run.queued.length - MAX_WAITING)} more recipients`] : []),
     ...(run.statuses.rejected > 0 && run.queued.length === 0 ? rejection(run.outcomes) : []),
@@ -58,10 +58,14 @@ function relayTable(run: Simulation): string[] {
   return [...columns(['relay', '>delivered', '>share', '', '>attempts', '>failed'], rows), ...more, ''];
 }
 
-/** The message with the most to tell. */
-function sampleWay(outcomes: readonly DeliveryOutcome[], paint: TextOutput['paint']): string[] {
-  const best = outcomes.reduce((a, b) => (b.attempts.length > a.attempts.length ? b : a));
-  if (best.attempts.length === 0) return [];
+/** The message with the most to tell, and one that is in doubt. */
+function samples(outcomes: readonly DeliveryOutcome[]): DeliveryOutcome[] {
+  const longest = outcomes.reduce((a, b) => (b.attempts.length > a.attempts.length ? b : a));
+  const doubtful = outcomes.find(({ recipients }) => recipients[0]?.status === 'possibly-delivered');
+  return [...new Set([longest, ...(doubtful ? [doubtful] : [])])].filter(({ attempts }) => attempts.length > 0);
+}
+
+function wayText(best: DeliveryOutcome, paint: TextOutput['paint']): string[] {
   const [recipient] = best.recipients;
   return [
     `The way of ${best.id}, to ${recipient?.recipient ?? ''}:`,
@@ -120,5 +124,7 @@ function waitingLines({ recipient, messages, failure, queuedAt, retriesAt, end }
 
 function rejection(outcomes: readonly DeliveryOutcome[]): string[] {
   const rejected = outcomes.flatMap(({ recipients }) => recipients).find(({ status }) => status === 'rejected');
-  return rejected ? [`Rejected: ${rejected.recipient}: ${endText(rejected)}`, ''] : [];
+  return rejected?.status === 'rejected'
+    ? [`Rejected: ${rejected.recipient}: ${failureText(rejected.failure)}`, '']
+    : [];
 }

@@ -71,9 +71,12 @@ export function scriptsOf(routes: RouteTable, { down = [], script = {} }: Simula
   const wanted: Record<string, Script> = { ...script };
   for (const name of down) wanted[name] = 'refused';
   const scripts: Record<string, Script> = { ...wanted };
-  for (const { id, host } of routes.relays()) {
+  for (const { id, host, lookup } of routes.relays()) {
     const found = wanted[id] ?? wanted[host];
-    if (found !== undefined) scripts[id] = found;
+    if (found === undefined) continue;
+    scripts[id] = found;
+    // A deliverer that looks up the exchanges of a host calls them by their names.
+    if (lookup === 'mx') scripts[host] ??= found;
   }
   return scripts;
 }

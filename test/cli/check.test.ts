@@ -68,16 +68,19 @@ describe('problems', () => {
   });
 
   test('a long list is cut, and whole in JSON', async () => {
-    const text = Array.from({ length: 80 }, (_, i) => `bad..${String(i)} x.test\n`).join('');
+    const text = Array.from({ length: 120 }, (_, i) => `${i % 3 === 0 ? 'good' : 'bad.'}.${String(i)} x.test\n`).join(
+      '',
+    );
     expect((await found(text)).at(-1)).toBe('… and 30 more (all with --json)');
     const { out } = await check(text, '--json');
     expect((JSON.parse(out) as { problems: unknown[] }).problems).toHaveLength(80);
   });
 
   test('what is another format is told so', async () => {
-    expect((await found('example.com smtp:[mail.example.net]:25\n')).at(-1)).toContain('--from postfix-transport');
-    expect((await found('export const routes = defineRoutes({\n')).at(-1)).toContain('looks like code');
-    expect((await found('<!doctype html>\n<html>\n')).at(-1)).toContain('markup');
+    expect((await found('example.com smtp:[mail.example.net]:25\n'))[0]).toContain('--from postfix-transport');
+    expect((await found('export const routes = defineRoutes({\n'))[0]).toContain('looks like code');
+    expect((await found('key: { a }\nlist:\n  - one\n  - two\n'))[0]).toContain('is it a table of routes?');
+    expect((await found('<!doctype html>\n<html>\n'))[0]).toContain('markup');
   });
 });
 

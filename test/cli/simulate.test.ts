@@ -54,6 +54,15 @@ test('replies of relays, a relay by its host, other dice, JSON', async () => {
   expect(again.out).toBe(out);
 });
 
+test('a message in doubt is shown, and one that cannot be routed', async () => {
+  const lost = await simulate('--reply', 'exchange2=lost@final-reply', '--domain', 'example.com', '--messages', '4');
+  expect(lost.out).toContain(
+    ': no other relay is tried, and it is cooled\n  → possibly-delivered: ECONNECTION (final-reply)',
+  );
+  const bad = await simulate('--domain', 'bad domain', '--messages', '1');
+  expect(bad.out).toContain('Rejected: user@bad domain: this is no mail address');
+});
+
 test('a mistyped relay', async () => {
   expect(await simulate('--down', 'exchang1')).toMatchObject({
     code: 2,
