@@ -25,7 +25,7 @@ import {
 } from './deliverer-options.js';
 import { Delivery, type DeliveryServices, type Recipient } from './delivery.js';
 import { noDnsFailure } from './dns-lookup.js';
-import { Exchanges, type Way } from './exchanges.js';
+import { Exchanges, settleUnreachable, type Way } from './exchanges.js';
 import { checkMail, reversePath, type Mail } from './mail.js';
 import { Observer } from './observer.js';
 import { addressees, planBatches, type Addressee, type Planned } from './plan-batches.js';
@@ -165,8 +165,9 @@ export class Deliverer {
     const { recipients } = planned;
     const relayOf = (id: string): Relay => table.relay(id);
     const follow = (way: Way): Promise<void> => {
-      if ('failure' in way) return Promise.resolve(settleUnreachable(delivery, recipients, way.failure));
-      return deliverBatch(delivery, { rotation: way, relayOf, recipients });
+      if (!('failure' in way)) return deliverBatch(delivery, { rotation: way, relayOf, recipients });
+      settleUnreachable(delivery, recipients, way.failure);
+      return Promise.resolve();
     };
     const way =
       planned.action === 'mx'
@@ -231,15 +232,6 @@ export class Deliverer {
 function refuseSender(delivery: Delivery, recipients: readonly Recipient[]): void {
   const failure: Failure = { kind: 'unroutable', enhanced: '5.1.7', message: 'envelope.from is no mail address' };
   for (const recipient of recipients) delivery.settle(recipient, { status: 'rejected', failure });
-}
-
-/** What no relay can be found for. */
-function settleUnreachable(delivery: Delivery, recipients: readonly Recipient[], failure: Failure): void {
-  const retryAt = delivery.retryAt();
-  for (const recipient of recipients) {
-    if (failure.kind === 'unroutable') delivery.settle(recipient, { status: 'rejected', failure });
-    else delivery.settleOpen(recipient, failure, retryAt);
-  }
 }
 
 /** Says what became of the delivery, and first which failures its success would hide. */

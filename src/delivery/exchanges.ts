@@ -9,7 +9,7 @@ import type { LookedUpExchange, Lookup } from '../core/outcome.js';
 import { Relay } from '../core/relay.js';
 import type { PlannedRelay } from '../core/route-plan.js';
 import { BoundedMap } from './bounded-map.js';
-import type { Delivery } from './delivery.js';
+import type { Delivery, Recipient } from './delivery.js';
 import { noDnsFailure, type DnsLookup, type MxAnswer, type MxQuestion } from './dns-lookup.js';
 import { mxVia, type MxOptions } from './mx-options.js';
 import { lookupFailed, readMxAnswer } from './read-mx-answer.js';
@@ -117,6 +117,15 @@ export class Exchanges {
     const lookup = readMxAnswer(domain, answer);
     if (Object.isFrozen(answer)) this.#lookups.set(answer, lookup);
     return lookup;
+  }
+}
+
+/** What no relay can be found for. */
+export function settleUnreachable(delivery: Delivery, recipients: readonly Recipient[], failure: Failure): void {
+  const retryAt = delivery.retryAt();
+  for (const recipient of recipients) {
+    if (failure.kind === 'unroutable') delivery.settle(recipient, { status: 'rejected', failure });
+    else delivery.settleOpen(recipient, failure, retryAt);
   }
 }
 
