@@ -3,6 +3,9 @@
  * under any.
  */
 export { assertAccounted } from './assert-accounted.js';
+export type { ContractCase } from './contract.js';
+export { dnsLookupContract } from './dns-lookup-contract.js';
+export type { DnsLookupSetting, DnsRecords } from './dns-lookup-contract.js';
 export { ManualClock } from './manual-clock.js';
 export { recordEvents } from './record-events.js';
 export type { EventRecorder } from './record-events.js';
