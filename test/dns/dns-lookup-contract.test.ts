@@ -31,8 +31,8 @@ describe.skipIf(!hasNsd)(
   `dnsLookup, over nsd${hasNsd ? '' : ' (skipped: nsd is not installed, Debian package nsd)'}`,
   () => {
     for (const each of dnsLookupContract) {
-      test(name, async () => {
-        await run(async () => {
+      test(each.name, async () => {
+        await each.run(async () => {
           const nsd = await Nsd.start();
           return { dns: lookIn(nsd.address), publish: (zone) => nsd.publish(zone), close: () => nsd.close() };
         });
