@@ -20,7 +20,15 @@ export type {
 export type { ConsideredPattern, RouteExplanation } from './core/explain-route.js';
 export { formatSmtpRoutes } from './core/format-smtp-routes.js';
 export { mailLog } from './core/mail-log.js';
-export type { Attempt, DeliveryOutcome, RecipientOutcome, RecipientStatus, RefusedRecipient } from './core/outcome.js';
+export type {
+  Attempt,
+  DeliveryOutcome,
+  LookedUpExchange,
+  Lookup,
+  RecipientOutcome,
+  RecipientStatus,
+  RefusedRecipient,
+} from './core/outcome.js';
 export { parseSmtpRoutes, type ParseOptions } from './core/parse-smtp-routes.js';
 export type { Relay, SmtpVia, TransportVia, Via } from './core/relay.js';
 export type { PlannedRelay, RoutePlan, Tier } from './core/route-plan.js';
@@ -30,8 +38,9 @@ export { deliverWithRetries, type RetryOptions } from './delivery/deliver-with-r
 export { Deliverer, type DeliverOptions, type RelayReport } from './delivery/deliverer.js';
 export type { DelivererOptions } from './delivery/deliverer-options.js';
 export type { PossiblyDeliveredPolicy } from './delivery/delivery.js';
-export type { DnsLookup, MxAnswer } from './delivery/dns-lookup.js';
+export type { DnsLookup, MxAnswer, MxExchange, MxQuestion } from './delivery/dns-lookup.js';
 export type { Mail } from './delivery/mail.js';
+export type { MxOptions } from './delivery/mx-options.js';
 export type { OnEvent } from './delivery/observer.js';
 export type {
   ConnectionInfo,

@@ -4,7 +4,7 @@
 import type { RouteExplanation } from '../core/explain-route.js';
 import type { RoutePlan } from '../core/route-plan.js';
 import { RouteResolver } from '../core/route-resolver.js';
-import type { DnsLookup, MxAnswer } from '../delivery/dns-lookup.js';
+import type { DnsLookup, MxAnswer, MxExchange } from '../delivery/dns-lookup.js';
 import { OK, PROBLEMS, type CommandContext } from './command-context.js';
 import { failureText } from './failure-text.js';
 import type { Paint } from './paint.js';
@@ -49,15 +49,14 @@ export async function loadDns({ dns }: CommandContext): Promise<DnsLookup> {
 
 /** Everything that a delivery by this plan asks the look-up for. */
 async function ask(dns: DnsLookup, plan: RoutePlan): Promise<Asked[]> {
-  const names =
-    plan.action === 'mx'
-      ? [plan.domain]
-      : plan.action === 'relay'
-        ? plan.tiers.flatMap(({ relays }) => relays.flatMap(({ host, lookup }) => (lookup === 'mx' ? host : [])))
-        : [];
+  const hosts =
+    plan.action === 'relay'
+      ? plan.tiers.flatMap(({ relays }) => relays.flatMap(({ host, lookup }) => (lookup === 'mx' ? host : [])))
+      : [];
+  const [names, purpose] = plan.action === 'mx' ? ([[plan.domain], 'recipient'] as const) : ([hosts, 'relay'] as const);
   const { signal } = new AbortController();
   return await Promise.all(
-    [...new Set(names)].map(async (name) => ({ name, answer: await dns.exchanges(name, { signal }) })),
+    [...new Set(names)].map(async (name) => ({ name, answer: await dns.exchanges(name, { signal, for: purpose }) })),
   );
 }
 
@@ -98,6 +97,8 @@ function relayLines({ tiers }: RoutePlan & { action: 'relay' }): string[] {
 }
 
 function answerText(answer: MxAnswer): string {
-  if ('failure' in answer) return failureText(answer.failure);
-  return answer.tiers.map((names) => names.join('|')).join(' > ');
+  if (answer.failure) return failureText(answer.failure);
+  const tierText = (tier: readonly MxExchange[]): string =>
+    tier.map(({ name, addresses }) => `${name} (${addresses.join(', ')})`).join(' | ');
+  return answer.tiers.map(tierText).join(' > ');
 }

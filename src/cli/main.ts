@@ -27,6 +27,7 @@ const context: CommandContext = {
   err: outputOf(process.stderr),
   input: process.stdin,
   clock: systemClock,
+  dns: async () => (await import('../dns/index.js')).dnsLookup(),
 };
 
 process.on('SIGINT', () => {

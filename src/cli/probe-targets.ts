@@ -5,7 +5,7 @@
 import type { PlannedRelay, RoutePlan } from '../core/route-plan.js';
 import { RouteResolver } from '../core/route-resolver.js';
 import type { RouteTable } from '../core/route-table.js';
-import type { DnsLookup } from '../delivery/dns-lookup.js';
+import type { DnsLookup, MxQuestion } from '../delivery/dns-lookup.js';
 import { failureText } from './failure-text.js';
 import type { ProbeTarget } from './probe-relay.js';
 import { UsageError } from './usage-error.js';
@@ -20,6 +20,9 @@ type MutableTargets = { visit: ProbeTarget[]; not: { relay: string; why: string 
 
 const SMTP_PORT = 25;
 
+/** As deliveries speak to exchanges of recipients' domains: TLS if it can be had, whoever signed it (RFC 7435). */
+const AS_STRANGERS: ProbeTarget['via'] = { opportunisticTLS: true, tls: { rejectUnauthorized: false } };
+
 /** @throws {UsageError} for what is no domain */
 export async function probeTargets(
   table: RouteTable,
@@ -31,7 +34,8 @@ export async function probeTargets(
   const plans = domains.map((domain) => ({ domain, plan: resolver.resolve(domain) }));
   for (const { domain, plan } of plans) {
     if (plan.action === 'reject') throw new UsageError(`${JSON.stringify(domain)}: ${plan.reason}`, 'probe');
-    if (plan.action === 'mx') await addExchanges(targets, plan.domain, SMTP_PORT, {}, dns);
+    if (plan.action === 'mx')
+      await addExchanges(targets, { name: plan.domain, for: 'recipient' }, SMTP_PORT, AS_STRANGERS, dns);
   }
   const relays = domains.length > 0 ? plans.flatMap(({ plan }) => relaysOf(plan)) : usedRelays(table);
   const seen = new Set<string>();
@@ -60,13 +64,13 @@ async function addRelay(
 ): Promise<void> {
   const { via } = table.relay(id);
   if (!('host' in via)) targets.not.push({ relay: id, why: 'is a transport of the app, not a host' });
-  else if (lookup === 'mx' && dns) await addExchanges(targets, host, port, via, dns);
+  else if (lookup === 'mx' && dns) await addExchanges(targets, { name: host, for: 'relay' }, port, via, dns);
   else targets.visit.push({ relay: id, host, port, via });
 }
 
 async function addExchanges(
   targets: MutableTargets,
-  name: string,
+  { name, ...purpose }: { readonly name: string } & Pick<MxQuestion, 'for'>,
   port: number,
   via: ProbeTarget['via'],
   dns: DnsLookup | undefined,
@@ -76,9 +80,15 @@ async function addExchanges(
     targets.not.push({ relay, why: 'this build has no DNS' });
     return;
   }
-  const answer = await dns.exchanges(name, { signal: new AbortController().signal });
-  if ('failure' in answer) targets.not.push({ relay, why: failureText(answer.failure) });
+  const answer = await dns.exchanges(name, { signal: new AbortController().signal, ...purpose });
+  if (answer.failure) targets.not.push({ relay, why: failureText(answer.failure) });
   else
-    for (const host of answer.tiers.flat())
-      targets.visit.push({ relay: host === name ? name : `${host} (${relay})`, host, port, via });
+    for (const exchange of answer.tiers.flat())
+      for (const host of exchange.addresses)
+        targets.visit.push({
+          relay: `${exchange.name} (${relay})`,
+          host,
+          port,
+          via: { servername: exchange.name, ...via },
+        });
 }

@@ -4,7 +4,7 @@
  * delivery's id.
  */
 import type { Failure } from './failure.js';
-import type { Attempt, DeliveryOutcome } from './outcome.js';
+import type { Attempt, DeliveryOutcome, Lookup } from './outcome.js';
 import type { Verdict } from './classify.js';
 
 export type DeliveryEvent =
@@ -15,6 +15,8 @@ export type DeliveryEvent =
       readonly relay: string;
       readonly host: string;
       readonly port: number;
+      /** Where DNS gave it. */
+      readonly address?: string;
       readonly tier: number;
       readonly recipients: readonly string[];
     }
@@ -62,19 +64,20 @@ export type DeliveryEvent =
       readonly type: 'relay-cooled';
       readonly at: number;
       readonly relay: string;
+      /** Of several that the relay has, the one that failed. */
+      readonly address?: string;
       readonly failure: Failure;
       readonly until: number;
     }
-  | { readonly type: 'relay-recovered'; readonly at: number; readonly relay: string; readonly downSince: number }
-  /** DNS was asked for the exchanges of a domain, or would have to be and cannot. */
   | {
-      readonly type: 'lookup';
+      readonly type: 'relay-recovered';
       readonly at: number;
-      readonly id?: string;
-      readonly domain: string;
-      readonly exchanges?: readonly string[];
-      readonly failure?: Failure;
+      readonly relay: string;
+      readonly address?: string;
+      readonly downSince: number;
     }
+  /** DNS was asked for the exchanges of a domain, or would have to be and cannot. */
+  | ({ readonly type: 'lookup'; readonly at: number; readonly id?: string } & Lookup)
   | {
       readonly type: 'settled';
       readonly at: number;

@@ -28,7 +28,7 @@ export interface Attempt {
   readonly relay: string;
   readonly host: string;
   readonly port: number;
-  /** The remote address, once connected. */
+  /** The remote address: once connected, or from the start where DNS gave it. */
   readonly address?: string;
   /** The local address, once connected. */
   readonly localAddress?: string;
@@ -48,9 +48,34 @@ export interface Attempt {
   readonly shared?: true;
 }
 
+/** A host that DNS named, and what was found of it. */
+export interface LookedUpExchange {
+  readonly name: string;
+  /** Index of its preference among the answer's, 0 first. */
+  readonly tier: number;
+  /** The addresses that may be tried, in order. */
+  readonly addresses: readonly string[];
+}
+
+/** What DNS was asked for a delivery, and what came back. */
+export interface Lookup {
+  /** A recipient's domain, or the host of a relay whose exchanges are looked up. */
+  readonly domain: string;
+  /** Who was asked, where the look-up tells. */
+  readonly servers?: readonly string[];
+  /** Answered from memory. */
+  readonly cached?: boolean;
+  readonly exchanges?: readonly LookedUpExchange[];
+  /** Exchanges left out, and why. */
+  readonly skipped?: readonly { readonly name: string; readonly why: string }[];
+  readonly failure?: Failure;
+}
+
 /** The outcome of one delivery: each recipient of the envelope exactly once, in envelope order. */
 export interface DeliveryOutcome {
   readonly id: string;
   readonly recipients: readonly RecipientOutcome[];
   readonly attempts: readonly Attempt[];
+  /** Only if DNS was asked. */
+  readonly lookups?: readonly Lookup[];
 }

@@ -53,17 +53,29 @@ export interface TransportVia {
 
 export type Via = SmtpVia | TransportVia;
 
+/** Where DNS says that a host is: `host` is its name, which is also the one to verify. */
+export interface RelayPlace {
+  readonly host: string;
+  readonly address: string;
+}
+
 /** A next hop with an id. `host` and `port` are empty and 0 for a wrapped transport. */
 export class Relay {
   readonly id: string;
+  /** What its health is kept under: the id, with the place where there is one. */
+  readonly key: string;
   readonly host: string;
   readonly port: number;
   readonly lookup: 'address' | 'mx';
+  /** What to connect to in place of `host`, which was looked up already. */
+  readonly address: string | undefined;
   readonly #via: Via;
 
-  constructor(id: string, via: Via, defaultPort?: number) {
+  constructor(id: string, via: Via, defaultPort?: number, place?: RelayPlace) {
     this.id = id;
-    this.host = 'host' in via ? via.host : '';
+    this.key = place ? keyOf(id, place) : id;
+    this.host = place?.host ?? ('host' in via ? via.host : '');
+    this.address = place?.address;
     this.port = 'host' in via ? (via.port ?? defaultPort ?? (via.secure ? 465 : 587)) : 0;
     this.lookup = ('host' in via ? via.lookup : undefined) ?? 'address';
     this.#via = via;
@@ -73,4 +85,10 @@ export class Relay {
   get via(): Via {
     return this.#via;
   }
+}
+
+/** `mx1.example.com[192.0.2.1]`, as Postfix logs it; before it the id where that is another name. An address literal is its own place. */
+function keyOf(id: string, { host, address }: RelayPlace): string {
+  if (host === address) return id;
+  return `${id === host ? '' : `${id} `}${host}[${address}]`;
 }

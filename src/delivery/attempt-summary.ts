@@ -8,7 +8,13 @@ import type { Sorted } from './sort-out.js';
 import type { SendResult } from './transact.js';
 
 /** What is known of an attempt before its results are. */
-export type AttemptFrame = Pick<Attempt, 'relay' | 'host' | 'port' | 'tier' | 'recipients' | 'startedAt' | 'endedAt'>;
+export interface AttemptFrame extends Pick<
+  Attempt,
+  'relay' | 'host' | 'port' | 'tier' | 'recipients' | 'startedAt' | 'endedAt'
+> {
+  /** Where DNS gave it. */
+  readonly address: string | undefined;
+}
 
 /**
  * Adds the connection, the phase, and what failed: for the whole batch where it was one thing, else
@@ -40,8 +46,8 @@ export function summarized(
 
 /** Written out, because copying with a spread costs more here than all the rest. */
 function framed(
-  { relay, host, port, tier, recipients, startedAt, endedAt }: AttemptFrame,
-  { address, localAddress }: Partial<ConnectionInfo>,
+  { relay, host, port, address: known, tier, recipients, startedAt, endedAt }: AttemptFrame,
+  { address = known, localAddress }: Partial<ConnectionInfo>,
 ): Mutable<Attempt> {
   const phase: Phase = 'final-reply';
   if (address === undefined) return { relay, host, port, tier, recipients, startedAt, endedAt, phase };

@@ -3,7 +3,6 @@
  * left. Each attempt takes the open recipients and returns those still open, so that none can be
  * sent to again after a 2xx final reply.
  */
-import type { Choice } from '../core/attempt-order.js';
 import type { Relay } from '../core/relay.js';
 import { recordShared, Transaction } from './transaction.js';
 import type { Delivery, Recipient } from './delivery.js';
@@ -25,7 +24,7 @@ export async function deliverBatch(delivery: Delivery, { rotation, relayOf, reci
   while (open.length > 0 && !delivery.over) {
     const choice = states.choose(rotation, tried);
     if (!choice) break;
-    const relay = relayOf(choice.relay.id);
+    const relay = choice.place ?? relayOf(choice.relay.id);
     const entering = states.enter(relay, delivery.interruption);
     const admission = entering instanceof Promise ? await entering : entering;
     if (admission === 'turned-away' || admission === 'abandoned') {
@@ -34,9 +33,9 @@ export async function deliverBatch(delivery: Delivery, { rotation, relayOf, reci
     }
     open =
       admission === 'entered'
-        ? await attemptAt(delivery, relay, choice, open)
-        : recordShared(delivery, choice, open, admission);
-    if (open.length > 0) tried = new Set([...tried, relay.id]);
+        ? await attemptAt(delivery, relay, choice.tier, open)
+        : recordShared(delivery, relay, choice.tier, open, admission);
+    if (open.length > 0) tried = new Set([...tried, relay.key]);
   }
   if (open.length === 0) return;
   const at = delivery.retryAt();
@@ -49,7 +48,7 @@ const NONE: ReadonlySet<string> = new Set();
 async function attemptAt(
   delivery: Delivery,
   relay: Relay,
-  { tier }: Choice,
+  tier: number,
   open: readonly OpenRecipient[],
 ): Promise<readonly OpenRecipient[]> {
   const { states, clock } = delivery.services;

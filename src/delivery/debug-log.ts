@@ -1,5 +1,5 @@
 /**
- * The `debug` output: `smtp-routes:route`, `:delivery`, `:health`, and `:mail` in the appliance's
+ * The `debug` output: `smtp-routes:route`, `:dns`, `:delivery`, `:health`, and `:mail` in the appliance's
  * log form. Domains and counts, no whole addresses; never bodies or credentials.
  */
 import createDebug from 'debug';
@@ -7,9 +7,11 @@ import type { DeliveryEvent } from '../core/delivery-event.js';
 import { errorMessage } from '../core/error-message.js';
 import type { Failure } from '../core/failure.js';
 import { mailLog } from '../core/mail-log.js';
+import type { Lookup } from '../core/outcome.js';
 import { onOneLine } from '../core/reply.js';
 
 const route = createDebug('smtp-routes:route');
+const dns = createDebug('smtp-routes:dns');
 const delivery = createDebug('smtp-routes:delivery');
 const health = createDebug('smtp-routes:health');
 const mail = createDebug('smtp-routes:mail');
@@ -17,7 +19,7 @@ const mail = createDebug('smtp-routes:mail');
 const mailLines = mailLog();
 
 export function isDebugging(): boolean {
-  return delivery.enabled || health.enabled || mail.enabled || route.enabled;
+  return delivery.enabled || health.enabled || mail.enabled || route.enabled || dns.enabled;
 }
 
 /** Which route a domain takes, and why. */
@@ -70,13 +72,13 @@ export function logEvent(event: DeliveryEvent): void {
       );
       break;
     case 'relay-cooled':
-      health('%s is down until %s: %s', event.relay, new Date(event.until).toISOString(), describe(event.failure));
+      health('%s is down until %s: %s', placeOf(event), new Date(event.until).toISOString(), describe(event.failure));
       break;
     case 'relay-recovered':
-      health('%s is up again, was down since %s', event.relay, new Date(event.downSince).toISOString());
+      health('%s is up again, was down since %s', placeOf(event), new Date(event.downSince).toISOString());
       break;
     case 'lookup':
-      route('%s: %s', event.domain, event.failure ? describe(event.failure) : (event.exchanges ?? []).join(', '));
+      dns('%s: %s: %s', event.id ?? 'start', event.domain, describeLookup(event));
       break;
     case 'connection-opened':
     case 'connection-closed':
@@ -84,6 +86,21 @@ export function logEvent(event: DeliveryEvent): void {
     default:
       event satisfies never;
   }
+}
+
+function placeOf({ relay, address }: { readonly relay: string; readonly address?: string }): string {
+  return address === undefined ? relay : `${relay}[${address}]`;
+}
+
+/** `0 mx1.example.com[192.0.2.1], 1 mx2.example.com[192.0.2.2]; without mx3.example.com (ENOTFOUND); from 192.0.2.53`. */
+function describeLookup({ exchanges = [], skipped = [], failure, servers = [], cached }: Lookup): string {
+  const named = exchanges.map(({ name, tier, addresses }) => `${String(tier)} ${name}[${addresses.join(' ')}]`);
+  const without = skipped.map(({ name, why }) => `${name} (${why})`);
+  return [
+    failure ? describe(failure) : onOneLine(named.join(', ')),
+    ...(without.length > 0 ? [`without ${onOneLine(without.join(', '))}`] : []),
+    ...(cached ? ['from the cache'] : servers.length > 0 ? [`from ${onOneLine(servers.join(', '))}`] : []),
+  ].join('; ');
 }
 
 function describe(failure: Failure): string {

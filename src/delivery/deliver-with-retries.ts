@@ -84,10 +84,12 @@ function openRecipients({ recipients }: DeliveryOutcome): string[] {
 /** The newer result of each recipient, and all attempts. */
 function merged(before: DeliveryOutcome, now: DeliveryOutcome): DeliveryOutcome {
   const newer = new Map(now.recipients.map((result) => [result.recipient, result]));
+  const lookups = [...(before.lookups ?? []), ...(now.lookups ?? [])];
   return {
     id: before.id,
     recipients: before.recipients.map((result) => newer.get(result.recipient) ?? result),
     attempts: [...before.attempts, ...now.attempts],
+    ...(lookups.length > 0 && { lookups }),
   };
 }
 

@@ -9,6 +9,7 @@ import type { Cooling } from '../core/health.js';
 import type { RouteTable } from '../core/route-table.js';
 import type { PossiblyDeliveredPolicy } from './delivery.js';
 import type { DnsLookup } from './dns-lookup.js';
+import { MX_CHECKS, type MxOptions } from './mx-options.js';
 import type { OnEvent } from './observer.js';
 import type { RelayTransport } from './relay-transport.js';
 import type { Clock } from './system-clock.js';
@@ -19,6 +20,8 @@ export interface DelivererOptions {
   readonly transport: RelayTransport;
   /** Answers `mx` plans. Without it, mail that needs DNS is queued for later. */
   readonly dns?: DnsLookup;
+  /** How the exchanges of `mx` plans are spoken to: relay options, never credentials. Default port 25, opportunistic TLS. */
+  readonly mx?: MxOptions;
   /** Sees each failure with the built-in verdict, and answers the verdict that holds. */
   readonly classify?: ClassifyHook;
   /** Default `report`. */
@@ -51,6 +54,7 @@ export function checkDelivererOptions(options: DelivererOptions): void {
     if (isRecord(options.cooling)) {
       checkOptions(options.cooling, { initialMs: isDuration, maxMs: isDuration }, 'cooling', problems);
     }
+    if (isRecord(options.mx)) checkOptions(options.mx, MX_CHECKS, 'mx', problems);
     if (isRecord(options.profile)) checkBounceProfile(options.profile, 'profile', problems);
   }
   problems.throwIfAny('Deliverer');
@@ -75,6 +79,7 @@ const CHECKS: Readonly<Record<keyof DelivererOptions, Check>> = {
   routes: isRouteTable,
   transport: hasMethods('send'),
   dns: hasMethods('exchanges'),
+  mx: isObject,
   classify: isFunction,
   onPossiblyDelivered: isOneOf('report', 'queue', 'next-relay', 'assume-delivered'),
   cooling: isObject,

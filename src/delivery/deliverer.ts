@@ -25,7 +25,7 @@ import {
 } from './deliverer-options.js';
 import { Delivery, type DeliveryServices, type Recipient } from './delivery.js';
 import { noDnsFailure } from './dns-lookup.js';
-import { Exchanges, settleLookupFailure } from './exchanges.js';
+import { Exchanges, settleUnreachable, type Way } from './exchanges.js';
 import { checkMail, reversePath, type Mail } from './mail.js';
 import { Observer } from './observer.js';
 import { addressees, planBatches, type Addressee, type Planned } from './plan-batches.js';
@@ -73,7 +73,7 @@ export class Deliverer {
     this.#options = options;
     this.#table = options.routes;
     this.#resolver = new RouteResolver(options.routes);
-    this.#exchanges = new Exchanges(options.dns);
+    this.#exchanges = new Exchanges(options.dns, options.mx ?? {});
     this.#underWay = new UnderWay(clock);
     this.#states = new RelayStates({
       clock,
@@ -162,24 +162,27 @@ export class Deliverer {
   }
 
   #deliverPlanned(delivery: Delivery, table: RouteTable, planned: Planned): Promise<void> {
-    if (planned.action === 'mx') return this.#deliverToExchanges(delivery, planned);
-    const { rotation, recipients } = planned;
-    return deliverBatch(delivery, { rotation, relayOf: (id) => table.relay(id), recipients });
-  }
-
-  async #deliverToExchanges(delivery: Delivery, { domain, recipients }: Planned & { action: 'mx' }): Promise<void> {
-    const rotation = await this.#exchanges.lookUp(delivery, domain);
-    if ('failure' in rotation) settleLookupFailure(delivery, recipients, rotation.failure);
-    else await deliverBatch(delivery, { rotation, relayOf: (id) => this.#exchanges.relay(id), recipients });
-  }
-
-  /** The state of every relay of the table, by id. */
-  health(): Record<string, RelayReport> {
-    const report = ({ id }: Relay): [string, RelayReport] => {
-      const { state, since, why, until } = this.#states.healthOf(id);
-      return [id, { state, since, ...(why && { why }), ...(until !== undefined && { until }) }];
+    const { recipients } = planned;
+    const relayOf = (id: string): Relay => table.relay(id);
+    const follow = (way: Way): Promise<void> => {
+      if (!('failure' in way)) return deliverBatch(delivery, { rotation: way, relayOf, recipients });
+      settleUnreachable(delivery, recipients, way.failure);
+      return Promise.resolve();
     };
-    return Object.fromEntries([...this.#table.relays(), ...this.#exchanges.relays()].map(report));
+    const way =
+      planned.action === 'mx'
+        ? this.#exchanges.ofDomain(delivery, planned.domain)
+        : this.#exchanges.ofRelays(delivery, planned.rotation, relayOf);
+    return way instanceof Promise ? way.then(follow) : follow(way);
+  }
+
+  /** The state of every relay of the table, by id; and, as `mx1.example.com[192.0.2.1]`, of addresses that DNS gave lately. */
+  health(): Record<string, RelayReport> {
+    const ofTable = [...this.#table.relays()].map((relay) => [relay.id, this.#states.healthOf(relay)] as const);
+    const report = ([key, { state, since, why, until }]: readonly [string, RelayHealth]): [string, RelayReport] => {
+      return [key, { state, since, ...(why && { why }), ...(until !== undefined && { until }) }];
+    };
+    return Object.fromEntries([...ofTable, ...this.#states.lookedUp()].map(report));
   }
 
   /**
@@ -191,9 +194,9 @@ export class Deliverer {
   updateRoutes(table: RouteTable): void {
     checkDelivererOptions({ ...this.#options, routes: table });
     const before = new Map([...this.#table.relays()].map((relay) => [relay.id, relay]));
-    for (const { id, host, port } of table.relays()) {
-      const old = before.get(id);
-      if (old && (old.host !== host || old.port !== port)) this.#states.forget(id);
+    for (const relay of table.relays()) {
+      const old = before.get(relay.id);
+      if (old && (old.host !== relay.host || old.port !== relay.port)) this.#states.forget(relay);
     }
     this.#table = table;
     this.#resolver = new RouteResolver(table);

@@ -5,7 +5,7 @@
 import { classify, type ClassifyHook, type FailurePlace, type Verdict } from '../core/classify.js';
 import type { DeliveryEvent } from '../core/delivery-event.js';
 import type { Failure } from '../core/failure.js';
-import type { Attempt, DeliveryOutcome, RecipientOutcome } from '../core/outcome.js';
+import type { Attempt, DeliveryOutcome, Lookup, RecipientOutcome } from '../core/outcome.js';
 import type { AbortControllers } from './abort-controllers.js';
 import type { Bagged } from './bag.js';
 import type { Deadlines } from './deadlines.js';
@@ -57,6 +57,7 @@ export class Delivery implements Bagged {
   readonly watched: boolean;
   readonly #outcomes: RecipientOutcome[];
   readonly #attempts: Attempt[] = [];
+  readonly #lookups: Lookup[] = [];
   readonly interruption: Interruption = new Interruption();
   #retryAfterMs: number | undefined;
   #interrupted: (Failure & { kind: 'aborted' | 'expired' }) | undefined;
@@ -149,6 +150,10 @@ export class Delivery implements Bagged {
     this.#attempts.push(attempt);
   }
 
+  recordLookup(lookup: Lookup): void {
+    this.#lookups.push(lookup);
+  }
+
   /** Events are made only if somebody listens. */
   emit(event: () => DeliveryEvent): void {
     if (this.watched) this.services.observer.emit(event());
@@ -156,7 +161,8 @@ export class Delivery implements Bagged {
 
   outcome(): DeliveryOutcome {
     this.#attempts.sort((a, b) => a.startedAt - b.startedAt);
-    return { id: this.id, recipients: this.#outcomes, attempts: this.#attempts };
+    const outcome = { id: this.id, recipients: this.#outcomes, attempts: this.#attempts };
+    return this.#lookups.length > 0 ? { ...outcome, lookups: this.#lookups } : outcome;
   }
 }
 

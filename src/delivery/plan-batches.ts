@@ -4,7 +4,7 @@
  */
 import { readMailbox } from '../core/address.js';
 import type { Failure } from '../core/failure.js';
-import type { RoutePlan, Tier } from '../core/route-plan.js';
+import type { PlannedRelay, RoutePlan, Tier } from '../core/route-plan.js';
 import type { RouteResolver } from '../core/route-resolver.js';
 import type { RouteTable } from '../core/route-table.js';
 import { logRoute } from './debug-log.js';
@@ -13,7 +13,7 @@ import type { Rotation } from './relay-states.js';
 
 /** Recipients for relays that a rule names, or for exchanges that DNS must name first. */
 export type Planned =
-  | { readonly action: 'relay'; readonly rotation: Rotation; readonly recipients: Recipient[] }
+  | { readonly action: 'relay'; readonly rotation: Rotation<PlannedRelay>; readonly recipients: Recipient[] }
   | { readonly action: 'mx'; readonly domain: string; readonly recipients: Recipient[] };
 
 /** A recipient with its canonical domain; undefined if it is no address. */

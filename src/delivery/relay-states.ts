@@ -2,22 +2,24 @@
  * What this process knows of its relays: rotation credits, health, and who is trying what. The
  * decisions are pure functions of `core`; this holds the values they work on.
  */
-import { nextChoice, type Choice, type Standing } from '../core/attempt-order.js';
+import { nextChoice, type Candidate, type Choice, type Standing } from '../core/attempt-order.js';
 import { classify } from '../core/classify.js';
 import type { Failure } from '../core/failure.js';
 import { afterFailure, afterSuccess, isCooled, unknownHealth, type Cooling, type RelayHealth } from '../core/health.js';
 import { charged, refunded, startingCredits, type Charge, type Credits } from '../core/rotation.js';
 import type { Relay } from '../core/relay.js';
-import type { Tier } from '../core/route-plan.js';
+import { BoundedMap } from './bounded-map.js';
 import type { Interruption } from './interruption.js';
 import type { Observer } from './observer.js';
 import { RelayGate, type Admission, type Room } from './relay-gate.js';
 import type { Clock } from './system-clock.js';
 
 /** A plan's tiers, and the name that its rotation is kept under. */
-export interface Rotation {
+export interface Rotation<Member extends Candidate = Candidate> {
   readonly name: string;
-  readonly tiers: readonly Tier[];
+  readonly tiers: readonly { readonly relays: readonly Member[] }[];
+  /** Named by DNS and not by the table. */
+  readonly lookedUp?: boolean;
 }
 
 /** How an attempt ended for the relay itself. */
@@ -32,15 +34,29 @@ export interface RelayStatesOptions {
   readonly limitOf: (relay: Relay) => number;
 }
 
+interface RelayState {
+  readonly gate: RelayGate;
+  health: RelayHealth;
+  forgottenAt: number;
+}
+
+/** Of what DNS names, which has no end, so much is remembered. */
+const MAX_LOOKED_UP = 10_000;
+
 export class RelayStates {
   readonly #options: RelayStatesOptions;
+  /** By relay key: those of the table, and those that DNS named. */
+  readonly #states = new Map<string, RelayState>();
+  readonly #lookedUp: BoundedMap<RelayState>;
   readonly #credits = new Map<string, Credits>();
-  readonly #health = new Map<string, RelayHealth>();
-  readonly #gates = new Map<string, RelayGate>();
-  readonly #forgottenAt = new Map<string, number>();
+  readonly #lookedUpCredits = new BoundedMap<Credits>(MAX_LOOKED_UP);
 
   constructor(options: RelayStatesOptions) {
     this.#options = options;
+    this.#lookedUp = new BoundedMap(MAX_LOOKED_UP, ({ gate, health }) => {
+      // One that is cooled, or in use, is what the memory is for.
+      return gate.inside === 0 && !isCooled(health, options.clock.now(), false);
+    });
   }
 
   /** The relay to try next, already charged for; `giveBack` undoes that if the attempt does not start. */
@@ -55,92 +71,100 @@ export class RelayStates {
   }
 
   enter(relay: Relay, interruption: Interruption): Admission | Promise<Admission> {
-    return this.#gate(relay.id).enter(this.#room(relay), interruption);
+    const state = this.#stateOf(relay);
+    return state.gate.enter(this.#room(relay, state), interruption);
   }
 
   /** @param startedAt when the attempt began, in milliseconds since the epoch */
   leave(relay: Relay, result: RelayResult, startedAt: number): void {
     const { clock, cooling } = this.#options;
-    const { id } = relay;
     const now = clock.now();
-    const before = this.healthOf(id);
-    const isNews = result !== 'no-news' && startedAt >= (this.#forgottenAt.get(id) ?? startedAt);
+    const state = this.#stateOf(relay);
+    const before = state.health;
+    const isNews = result !== 'no-news' && startedAt >= state.forgottenAt;
     const failure = isNews && result !== 'worked' ? result : undefined;
-    if (failure) this.#health.set(id, afterFailure(before, failure, startedAt, now, cooling));
-    else if (isNews) this.#health.set(id, afterSuccess(before, now));
-    this.#announce(id, before, this.healthOf(id), now);
-    this.#gate(id).leave(this.#room(relay), failure && isSharable(failure) ? failure : undefined);
+    if (failure) state.health = afterFailure(before, failure, startedAt, now, cooling);
+    else if (isNews) state.health = afterSuccess(before, now);
+    this.#announce(relay, before, state.health, now);
+    state.gate.leave(this.#room(relay, state), failure && isSharable(failure) ? failure : undefined);
   }
 
-  #announce(relay: string, before: RelayHealth, after: RelayHealth, at: number): void {
+  #announce({ id: relay, address }: Relay, before: RelayHealth, after: RelayHealth, at: number): void {
     const { observer } = this.#options;
     if (after === before || !observer.active) return;
+    const about = { at, relay, ...(address !== undefined && { address }) };
     if (after.state === 'down' && after.why) {
-      observer.emit({ type: 'relay-cooled', at, relay, failure: after.why, until: after.until ?? at });
+      observer.emit({ type: 'relay-cooled', ...about, failure: after.why, until: after.until ?? at });
     } else if (before.state === 'down') {
-      observer.emit({ type: 'relay-recovered', at, relay, downSince: before.since });
+      observer.emit({ type: 'relay-recovered', ...about, downSince: before.since });
     }
   }
 
-  healthOf(relay: string): RelayHealth {
-    let health = this.#health.get(relay);
-    if (!health) {
-      health = unknownHealth(this.#options.clock.now());
-      this.#health.set(relay, health);
-    }
-    return health;
+  healthOf(relay: Relay): RelayHealth {
+    return this.#stateOf(relay).health;
+  }
+
+  /** What is remembered of the relays that DNS named, by key. */
+  *lookedUp(): Generator<[string, RelayHealth], void, undefined> {
+    for (const [key, { health }] of this.#lookedUp.entries()) yield [key, health];
   }
 
   /** Forgets the health of a relay that was pointed elsewhere. What is under way there says nothing of the new place. */
-  forget(relay: string): void {
-    this.#health.delete(relay);
-    this.#forgottenAt.set(relay, this.#options.clock.now());
-  }
-
-  #room(relay: Relay): Room {
-    return { down: this.#health.get(relay.id)?.state === 'down', limit: this.#options.limitOf(relay) };
-  }
-
-  #standing({ name, tiers }: Rotation): Standing {
+  forget(relay: Relay): void {
     const now = this.#options.clock.now();
+    const state = this.#stateOf(relay);
+    state.health = unknownHealth(now);
+    state.forgottenAt = now;
+  }
+
+  #stateOf({ key, address }: Relay): RelayState {
+    const states = address === undefined ? this.#states : this.#lookedUp;
+    let state = states.get(key);
+    if (!state) {
+      state = { gate: new RelayGate(), health: unknownHealth(this.#options.clock.now()), forgottenAt: -Infinity };
+      states.set(key, state);
+    }
+    return state;
+  }
+
+  #room(relay: Relay, { health }: RelayState): Room {
+    return { down: health.state === 'down', limit: this.#options.limitOf(relay) };
+  }
+
+  #standing(rotation: Rotation): Standing {
+    const now = this.#options.clock.now();
+    const find = (key: string): RelayState | undefined => this.#states.get(key) ?? this.#lookedUp.get(key);
     return {
-      credits: (tier) => this.#creditsOf(name, tier, tiers),
-      isCooled: (relay) => {
-        const health = this.#health.get(relay);
-        return health?.state === 'down' && isCooled(health, now, this.#gate(relay).inside > 0);
+      credits: (tier) => this.#creditsOf(rotation, tier),
+      isCooled: (key) => {
+        const state = find(key);
+        return state?.health.state === 'down' && isCooled(state.health, now, state.gate.inside > 0);
       },
-      cooledUntil: (relay) => this.#health.get(relay)?.until ?? now,
+      cooledUntil: (key) => find(key)?.health.until ?? now,
     };
   }
 
-  #creditsOf(name: string, tier: number, tiers: readonly Tier[]): Credits {
-    const relays = tiers[tier]?.relays ?? [];
+  #creditsOf(rotation: Rotation, tier: number): Credits {
+    const relays = rotation.tiers[tier]?.relays ?? [];
     if (relays.length === 1) return NO_CREDITS;
-    const key = creditsKey(name, tier);
-    let credits = this.#credits.get(key);
+    const kept = this.#creditsFor(rotation);
+    const key = creditsKey(rotation.name, tier);
+    let credits = kept.get(key);
     if (!credits) {
       credits = startingCredits(relays, this.#options.random());
-      this.#credits.set(key, credits);
+      kept.set(key, credits);
     }
     return credits;
   }
 
-  #shift(
-    { name, tiers }: Rotation,
-    { tier, charge }: Choice,
-    shift: (credits: Credits, charge: Charge) => Credits,
-  ): void {
+  #shift(rotation: Rotation, { tier, charge }: Choice, shift: (credits: Credits, charge: Charge) => Credits): void {
     if (charge.candidates.length === 1) return;
-    this.#credits.set(creditsKey(name, tier), shift(this.#creditsOf(name, tier, tiers), charge));
+    const credits = shift(this.#creditsOf(rotation, tier), charge);
+    this.#creditsFor(rotation).set(creditsKey(rotation.name, tier), credits);
   }
 
-  #gate(relay: string): RelayGate {
-    let gate = this.#gates.get(relay);
-    if (!gate) {
-      gate = new RelayGate();
-      this.#gates.set(relay, gate);
-    }
-    return gate;
+  #creditsFor({ lookedUp }: Rotation): Pick<BoundedMap<Credits>, 'get'> & { set(key: string, credits: Credits): void } {
+    return lookedUp ? this.#lookedUpCredits : this.#credits;
   }
 }
 

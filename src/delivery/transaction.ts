@@ -3,7 +3,6 @@
  * steps, because the wait between them belongs to the loop: each further promise would be paid for by
  * every message.
  */
-import type { Choice } from '../core/attempt-order.js';
 import type { Failure } from '../core/failure.js';
 import type { Attempt } from '../core/outcome.js';
 import type { Relay } from '../core/relay.js';
@@ -63,11 +62,11 @@ export class Transaction {
   /** Settles and records what the results tell. */
   concluded(results: readonly SendResult[]): TransactionResult {
     const delivery = this.#delivery;
-    const { id: relay, host, port } = this.#relay;
+    const { id: relay, host, port, address } = this.#relay;
     const startedAt = this.#startedAt;
     const endedAt = delivery.services.clock.now();
     const sorted = sortOut(delivery, relay, this.#open, results);
-    const frame = { relay, host, port, tier: this.#tier, recipients: this.#recipients, startedAt, endedAt };
+    const frame = { relay, host, port, address, tier: this.#tier, recipients: this.#recipients, startedAt, endedAt };
     const attempt = summarized(frame, results, sorted, this.#watch);
     delivery.record(attempt);
     this.#announceEnd(attempt, sorted);
@@ -77,9 +76,10 @@ export class Transaction {
   #announceStart(): void {
     const { id, services, watched } = this.#delivery;
     if (!watched) return;
-    const { id: relay, host, port } = this.#relay;
+    const { id: relay, host, port, address } = this.#relay;
+    const where = { relay, host, port, ...(address !== undefined && { address }) };
     const [at, tier, recipients] = [this.#startedAt, this.#tier, this.#recipients];
-    services.observer.emit({ type: 'attempt-started', at, id, relay, host, port, tier, recipients });
+    services.observer.emit({ type: 'attempt-started', at, id, ...where, tier, recipients });
   }
 
   #announceEnd(attempt: Attempt, { accepted, response }: Sorted): void {
@@ -101,17 +101,18 @@ export class Transaction {
 /** The relay is down and another delivery has just tried it: its failure counts here too, without a connection of our own. */
 export function recordShared(
   delivery: Delivery,
-  { tier, relay }: Choice,
+  relay: Relay,
+  tier: number,
   open: readonly OpenRecipient[],
   failure: Failure,
 ): readonly OpenRecipient[] {
   const now = delivery.services.clock.now();
   const results = open.map(() => ({ failure }));
   const sorted = sortOut(delivery, relay.id, open, results);
-  const { id, host, port } = relay;
+  const { id, host, port, address } = relay;
   const recipients = open.map(({ recipient }) => recipient.address);
   const attempt = summarized(
-    { relay: id, host, port, tier, recipients, startedAt: now, endedAt: now },
+    { relay: id, host, port, address, tier, recipients, startedAt: now, endedAt: now },
     results,
     sorted,
   );

@@ -33,11 +33,16 @@ export async function prepareConnection(relay: Relay, via: SmtpVia, signal: Abor
   );
   const options: ConnectionOptions = { ...TIMEOUTS, ...Object.fromEntries(passed), port: relay.port };
   const limitMs = via.connectionTimeout ?? TIMEOUTS.connectionTimeout;
+  if (relay.address !== undefined) {
+    // Looked up already; the name is what TLS is about.
+    const named = ownServername(via) ?? (isIP(relay.host) === 0 ? relay.host : undefined);
+    Object.assign(options, { host: relay.address, ...(named !== undefined && { servername: named }) });
+  }
   if (via.proxy !== undefined) {
     // nodemailer's proxy clients wait without end for one that hangs up, and cannot be stopped.
     const socket = proxySocket(via.proxy, options);
     options.connection = await inTime(socket, { signal, limitMs, tooLate: (late) => late.destroy() });
-  } else {
+  } else if (relay.address === undefined) {
     const servername = nameToVerify(via);
     if (servername !== undefined) {
       const { address } = await inTime(lookup(via.host), { signal, limitMs });
@@ -59,6 +64,9 @@ const passedNames: ReadonlySet<string> = new Set<string>(SMTP_OPTION_NAMES);
  * with a server name of its own is therefore connected to by address.
  */
 function nameToVerify(via: SmtpVia): string | undefined {
-  const servername = via.servername ?? (via.tls as { servername?: string } | undefined)?.servername;
-  return nodemailerMajor >= 10 || isIP(via.host) !== 0 ? undefined : servername;
+  return nodemailerMajor >= 10 || isIP(via.host) !== 0 ? undefined : ownServername(via);
+}
+
+function ownServername(via: SmtpVia): string | undefined {
+  return via.servername ?? (via.tls as { servername?: string } | undefined)?.servername;
 }

@@ -30,6 +30,13 @@ export interface Pools {
   closed: boolean;
 }
 
+/** Why there is no session. */
+interface Unopened {
+  readonly failure: Failure;
+  readonly info: ConnectionInfo;
+  readonly failedToEncrypt?: boolean;
+}
+
 export class ConnectionPool {
   readonly #relay: Relay;
   readonly #via: SmtpVia;
@@ -66,14 +73,17 @@ export class ConnectionPool {
   }
 
   /** A new session, ready to send, or the failure and what is known of the connection. */
-  async open(
-    signal: AbortSignal,
-    onEvent: OnTransportEvent,
-  ): Promise<SmtpSession | { readonly failure: Failure; readonly info: ConnectionInfo }> {
+  async open(signal: AbortSignal, onEvent: OnTransportEvent): Promise<SmtpSession | Unopened> {
+    const opened = await this.#connect(this.#via, signal, onEvent);
+    if (!('failure' in opened) || !opened.failedToEncrypt || signal.aborted || !mayGoClear(this.#via)) return opened;
+    return this.#connect({ ...this.#via, ignoreTLS: true }, signal, onEvent);
+  }
+
+  async #connect(via: SmtpVia, signal: AbortSignal, onEvent: OnTransportEvent): Promise<SmtpSession | Unopened> {
     const number = ++lastConnection;
     let session: SmtpSession;
     try {
-      session = new SmtpSession(await prepareConnection(this.#relay, this.#via, signal), number);
+      session = new SmtpSession(await prepareConnection(this.#relay, via, signal), number);
     } catch (error) {
       return { failure: openFailure(error as MailError, false), info: { connection: number } };
     }
@@ -82,7 +92,7 @@ export class ConnectionPool {
     if (session.connected) onEvent?.({ type: 'connection-opened', ...info });
     if (failure) {
       if (session.connected) onEvent?.({ type: 'connection-closed', connection: number, reason: 'failed' });
-      return { failure, info };
+      return { failure, info, failedToEncrypt: session.failedToEncrypt };
     }
     this.#sessions++;
     this.#pools.inUse.add(this);
@@ -121,4 +131,14 @@ export class ConnectionPool {
     this.#sessions--;
     if (this.#sessions === 0) this.#pools.inUse.delete(this);
   }
+}
+
+/**
+ * Opportunistic TLS that nobody verifies keeps out those who only listen: where the handshake fails,
+ * a clear connection is as good as that of a server without STARTTLS (RFC 7435). Never with credentials, and
+ * never where encryption or the certificate was asked for.
+ */
+function mayGoClear({ opportunisticTLS, requireTLS, secure, auth, customAuth, tls }: SmtpVia): boolean {
+  const unverified = (tls as { rejectUnauthorized?: unknown } | undefined)?.rejectUnauthorized === false;
+  return opportunisticTLS === true && unverified && !requireTLS && !secure && !auth && !customAuth;
 }

@@ -13,7 +13,7 @@ import type {
   TransportEvent,
 } from '../delivery/relay-transport.js';
 import type { PreparedConnection } from './connection-options.js';
-import { extensionsOf } from './ehlo.js';
+import { extensionsOf, NEEDS_SMTPUTF8 } from './ehlo.js';
 import { FinalReplyPatience } from './final-reply-patience.js';
 import { isStale, judgeSend } from './judge-send.js';
 import { openBody, sizeOf, type BodyProgress } from './message-body.js';
@@ -78,6 +78,11 @@ export class SmtpSession {
   /** Whether TCP ever connected, so that there is a connection to tell of. */
   get connected(): boolean {
     return this.info.address !== undefined;
+  }
+
+  /** Whether opening it failed in the TLS handshake, after the server had agreed to STARTTLS. */
+  get failedToEncrypt(): boolean {
+    return this.#dialogue.connection.upgrading === true;
   }
 
   /** Connects, greets, encrypts and logs in. Resolves with a failure if any of it fails; the session is dead then. */
@@ -235,13 +240,6 @@ export class SmtpSession {
 }
 
 const UNTOUCHED: BodyProgress = { began: false, ended: false, produced: 0 };
-
-const NEEDS_SMTPUTF8: Failure = {
-  kind: 'unsupported',
-  need: 'SMTPUTF8',
-  enhanced: '5.6.7',
-  message: 'the address needs SMTPUTF8, which the server does not offer',
-};
 
 /** Body and dot in one segment: nodemailer writes them in one turn, as two small packets. */
 function corkForThisTurn(socket: Socket | undefined): void {

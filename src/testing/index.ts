@@ -8,6 +8,8 @@ export { assertShares } from './assert-shares.js';
 export type { AssertSharesOptions, Shares } from './assert-shares.js';
 export type { ContractCase } from './contract.js';
 export { describeRoutes } from './describe-routes.js';
+export { dnsLookupContract } from './dns-lookup-contract.js';
+export type { DnsLookupSetting, DnsRecords } from './dns-lookup-contract.js';
 export { ManualClock } from './manual-clock.js';
 export { recordEvents } from './record-events.js';
 export type { EventRecorder } from './record-events.js';

@@ -40,7 +40,7 @@ export async function simulate(routes: RouteTable, options: SimulateOptions = {}
     transport,
     clock,
     random,
-    dns: options.dns ?? imaginaryDns(routes),
+    dns: options.dns ?? imaginaryDns,
     profile,
     onEvent: (event) => {
       if (event.type === 'settled') roundsOf.get(event.id)?.push(event.at);

@@ -71,20 +71,14 @@ export function scriptsOf(routes: RouteTable, { down = [], script = {} }: Simula
   const wanted: Record<string, Script> = { ...script };
   for (const name of down) wanted[name] = 'refused';
   const scripts: Record<string, Script> = { ...wanted };
-  for (const { id, host, lookup } of routes.relays()) {
+  for (const { id, host } of routes.relays()) {
     const found = wanted[id] ?? wanted[host];
-    if (found === undefined) continue;
-    scripts[id] = found;
-    // A deliverer that looks up the exchanges of a host calls them by their names.
-    if (lookup === 'mx') scripts[host] ??= found;
+    if (found !== undefined) scripts[id] = found;
   }
   return scripts;
 }
 
-/** One exchange for each domain; hosts of the table are their own, so that they keep their name. */
-export function imaginaryDns(routes: RouteTable): DnsLookup {
-  const hosts = new Set([...routes.relays()].map(({ host }) => host));
-  return {
-    exchanges: (domain) => Promise.resolve({ tiers: [[hosts.has(domain) ? domain : IMAGINARY + domain]] }),
-  };
-}
+/** One exchange for each name, at an address of documentation (RFC 5737). */
+export const imaginaryDns: DnsLookup = {
+  exchanges: (domain) => ({ tiers: [[{ name: IMAGINARY + domain, addresses: ['192.0.2.1'] }]] }),
+};

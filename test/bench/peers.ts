@@ -3,11 +3,12 @@
  */
 import { createTransport } from 'nodemailer';
 import { Deliverer, defineRoutes, type Attempt, type DeliveryOutcome } from '../../src/index.js';
+import { dnsLookup } from '../../src/dns/index.js';
 import { nodemailerTransport } from '../../src/nodemailer/index.js';
 import { SMTPConnection } from '../../src/nodemailer/smtp-connection.js';
 import type { BenchMail } from './mail.js';
 
-export type PeerName = 'Deliverer' | 'SMTPPool' | 'SMTPConnection' | 'try/catch';
+export type PeerName = 'Deliverer' | 'Deliverer to MX' | 'SMTPPool' | 'SMTPConnection' | 'try/catch';
 
 export interface PeerSettings {
   readonly peer: PeerName;
@@ -16,6 +17,8 @@ export interface PeerSettings {
   readonly connections: number;
   /** Connection and greeting time-outs, in milliseconds. */
   readonly timeoutMs?: number;
+  /** The name server, for those that ask one: every domain's exchange is 127.0.0.1. */
+  readonly dns?: string;
   /** How long a failed relay goes behind the others. */
   readonly cooling?: { readonly initialMs: number; readonly maxMs: number };
 }
@@ -47,6 +50,7 @@ const MAX_MESSAGES = 1_000_000;
 export async function openPeer(settings: PeerSettings): Promise<Peer> {
   switch (settings.peer) {
     case 'Deliverer':
+    case 'Deliverer to MX':
       return deliverer(settings);
     case 'SMTPPool':
       return smtpPool(settings);
@@ -64,11 +68,12 @@ function newTally({ ports }: PeerSettings): Tally {
 }
 
 function deliverer(settings: PeerSettings): Peer {
-  const { ports, connections, timeoutMs, cooling } = settings;
+  const { peer, ports, connections, timeoutMs, cooling, dns } = settings;
+  const toMx = peer === 'Deliverer to MX';
   const ids = ports.map((_, i) => `host${String(i)}`);
   const routes = defineRoutes({
     relays: Object.fromEntries(ports.map((port, i) => [`host${String(i)}`, { host: '127.0.0.1', port }])),
-    routes: [{ match: 'ALL', tiers: ids.map((id) => [id]) }],
+    routes: toMx ? [] : [{ match: 'ALL', tiers: ids.map((id) => [id]) }],
   });
   const transport = nodemailerTransport({
     pool: true,
@@ -76,7 +81,15 @@ function deliverer(settings: PeerSettings): Peer {
     maxMessages: MAX_MESSAGES,
     ...(timeoutMs !== undefined && { connectionTimeout: timeoutMs, greetingTimeout: timeoutMs }),
   });
-  const instance = new Deliverer({ routes, transport, ...(cooling && { cooling }) });
+  const instance = new Deliverer({
+    routes,
+    transport,
+    ...(cooling && { cooling }),
+    ...(dns !== undefined && {
+      dns: dnsLookup({ servers: [dns], timeoutMs: 10_000, allowPrivateAddresses: true }),
+      mx: { port: ports[0]! },
+    }),
+  });
   const tally = newTally(settings);
   let firstFailedAt = Infinity;
 
@@ -94,7 +107,7 @@ function deliverer(settings: PeerSettings): Peer {
     }
     for (const attempt of outcome.attempts) {
       if (attempt.failure) count(attempt);
-      else tally.delivered[ids.indexOf(attempt.relay)]!++;
+      else tally.delivered[Math.max(0, ids.indexOf(attempt.relay))]!++;
     }
   }
 

@@ -42,13 +42,23 @@ test('--dns asks, and shows answers and failures', async () => {
         return Promise.resolve(
           domain === 'gone.test'
             ? { failure: { kind: 'unroutable', message: 'the domain does not exist' } }
-            : { tiers: [['mx1.test', 'mx2.test'], ['mx3.test']] },
+            : {
+                tiers: [
+                  [
+                    { name: 'mx1.test', addresses: ['192.0.2.1', '192.0.2.2'] },
+                    { name: 'mx2.test', addresses: ['192.0.2.3'] },
+                  ],
+                  [{ name: 'mx3.test', addresses: ['2001:db8::1'] }],
+                ],
+              },
         );
       },
     },
   });
   expect(asked).toEqual(['x.example.com', 'a.example.net', 'gone.test']);
-  expect(out).toContain('MX of x.example.com: mx1.test|mx2.test > mx3.test');
+  expect(out).toContain(
+    'MX of x.example.com: mx1.test (192.0.2.1, 192.0.2.2) | mx2.test (192.0.2.3) > mx3.test (2001:db8::1)',
+  );
   expect(out).toContain('MX of gone.test: the domain does not exist');
 });
 

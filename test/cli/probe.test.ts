@@ -140,12 +140,12 @@ test('only the relays of the given domains, and their MX where there is DNS', as
   const dns = {
     exchanges: (domain: string) => {
       asked.push(domain);
-      return Promise.resolve({ tiers: [['127.0.0.1']] });
+      return Promise.resolve({ tiers: [[{ name: 'mx.test', addresses: ['127.0.0.1'] }]] });
     },
   };
   const { relays } = await probe(input, ['user@two.test'], { dns });
   expect(asked).toEqual(['exchanges.test']);
-  expect(relays).toMatchObject([{ relay: '127.0.0.1 (MX of exchanges.test)', up: true }]);
+  expect(relays).toMatchObject([{ relay: 'mx.test (MX of exchanges.test)', host: '127.0.0.1', up: true }]);
   expect(await probe(input, ['elsewhere.test'])).toMatchObject({
     code: 1,
     relays: [],

@@ -63,7 +63,15 @@ describe('with dns', () => {
     const dns: DnsLookup = {
       exchanges: (domain) => {
         asked.push(domain);
-        return Promise.resolve({ tiers: [['mx1.mx.example', 'mx2.mx.example'], ['backup.example']] });
+        return Promise.resolve({
+          tiers: [
+            [
+              { name: 'mx1.mx.example', addresses: ['198.51.100.1'] },
+              { name: 'mx2.mx.example', addresses: ['198.51.100.2'] },
+            ],
+            [{ name: 'backup.example', addresses: ['198.51.100.3'] }],
+          ],
+        });
       },
     };
     const { deliver, events, deliverer } = setUp({
@@ -78,17 +86,23 @@ describe('with dns', () => {
     expect(asked).toEqual(['mx.example', 'mx.example']);
     expect(events.ofType('lookup')[0]).toMatchObject({
       domain: 'mx.example',
-      exchanges: ['mx1.mx.example', 'mx2.mx.example', 'backup.example'],
+      exchanges: [
+        { name: 'mx1.mx.example', tier: 0, addresses: ['198.51.100.1'] },
+        { name: 'mx2.mx.example', tier: 0, addresses: ['198.51.100.2'] },
+        { name: 'backup.example', tier: 1, addresses: ['198.51.100.3'] },
+      ],
     });
-    expect(events.ofType('attempt-started').map(({ host, port, tier }) => [host, port, tier])).toEqual([
-      ['mx1.mx.example', 25, 0],
-      ['mx2.mx.example', 25, 0],
-      ['backup.example', 25, 1],
-      ['mx2.mx.example', 25, 0],
+    expect(
+      events.ofType('attempt-started').map(({ host, address, port, tier }) => [host, address, port, tier]),
+    ).toEqual([
+      ['mx1.mx.example', '198.51.100.1', 25, 0],
+      ['mx2.mx.example', '198.51.100.2', 25, 0],
+      ['backup.example', '198.51.100.3', 25, 1],
+      ['mx2.mx.example', '198.51.100.2', 25, 0],
     ]);
     expect(deliverer.health()).toMatchObject({
-      'mx1.mx.example': { state: 'down' },
-      'mx2.mx.example': { state: 'up' },
+      'mx1.mx.example[198.51.100.1]': { state: 'down' },
+      'mx2.mx.example[198.51.100.2]': { state: 'up' },
     });
   });
 
@@ -108,7 +122,21 @@ describe('with dns', () => {
     ['a rejection that cannot be read', () => Promise.reject(Object.create(null)), 'queue-for-later: EDNS@connect'],
     ['nothing', () => Promise.resolve(), 'queue-for-later: EDNS@connect'],
     ['no exchanges', () => Promise.resolve({ tiers: [] }), 'queue-for-later: EDNS@connect'],
-    ['an empty tier', () => Promise.resolve({ tiers: [['mx.example'], []] }), 'queue-for-later: EDNS@connect'],
+    [
+      'an empty tier',
+      () => Promise.resolve({ tiers: [[{ name: 'mx.example', addresses: ['198.51.100.1'] }], []] }),
+      'queue-for-later: EDNS@connect',
+    ],
+    [
+      'exchanges without addresses',
+      () => Promise.resolve({ tiers: [[{ name: 'mx.example', addresses: [] }]] }),
+      'queue-for-later: EDNS@connect',
+    ],
+    [
+      'an address that is none',
+      () => Promise.resolve({ tiers: [[{ name: 'mx.example', addresses: ['1.2'] }]] }),
+      'queue-for-later: EDNS@connect',
+    ],
     ['names that are none', () => Promise.resolve({ tiers: [[5, '']] }), 'queue-for-later: EDNS@connect'],
     ['a list of names', () => Promise.resolve(['mx.example']), 'queue-for-later: EDNS@connect'],
     ['a failure that is none', () => Promise.resolve({ failure: 'NXDOMAIN' }), 'queue-for-later: EDNS@connect'],

@@ -7,6 +7,16 @@ import { expect, test } from 'vitest';
 import { root, runTypeScript } from './run-typescript.js';
 
 const SHOWS: Readonly<Record<string, readonly (string | RegExp)[]>> = {
+  'direct-to-mx.ts': [
+    'Would look up: MX of example.com',
+    'DNS says of example.com: mx1.example.com [127.0.0.3], mx2.example.com [127.0.0.2]',
+    'DNS says of nomail.example: 5.1.10 unroutable',
+    'Attempt at mx1.example.com [127.0.0.3]: ECONNREFUSED',
+    'Attempt at mx2.example.com [127.0.0.2]: accepted',
+    'user@example.com: delivered',
+    'user@nomail.example: rejected',
+    'user@missing.example: rejected',
+  ],
   'technote.ts': [
     /Connection Error: DCID \d+ domain: example\.com IP: 127\.0\.0\.1 port: \d+ details: 431-exchange1\.example\.com ESMTP\\nMail system full' interface: 127\.0\.0\.1 reason: unexpected SMTP response/,
     /New SMTP DCID \d+ interface 127\.0\.0\.1 address 127\.0\.0\.1 port \d+/,
