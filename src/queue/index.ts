@@ -1,0 +1,22 @@
+/**
+ * `smtp-routes/queue`: mail that survives the end of the process, and a queue in memory for tests.
+ */
+export type {
+  Affected,
+  DeliveryCounters,
+  DeliveryQueue,
+  EntryStatus,
+  HostStatus,
+  QueueCounters,
+  QueueFilter,
+  QueuePage,
+  ShowFilter,
+  ShownEntry,
+  ShownRecipient,
+  Suspension,
+  TopHostsOptions,
+  Which,
+} from './delivery-queue.js';
+export { nextStep, type FailedRecipient, type QueuePossiblyDelivered, type Step, type StepInput } from './next-step.js';
+export type { AttemptNote, EntryRecipient, QueuedMessage, QueueEntry, Redirection } from './queue-entry.js';
+export type { QueueEvent } from './queue-event.js';
