@@ -33,6 +33,7 @@ import { relayLimit } from './relay-limit.js';
 import { RelayStates } from './relay-states.js';
 import { systemClock, systemRandom, type Clock } from './system-clock.js';
 import { UnderWay } from './under-way.js';
+import { viaResolver, type Resolving, type Via } from './via.js';
 
 /** Options of one delivery. */
 export interface DeliverOptions {
@@ -40,6 +41,8 @@ export interface DeliverOptions {
   readonly signal?: AbortSignal;
   /** Names the delivery in events, logs and the outcome. Default a unique one. */
   readonly id?: string;
+  /** Another way than the recipients' domains have: through one relay of the table, or as mail for a domain goes. */
+  readonly via?: Via;
 }
 
 /** What is known of a relay. `since` and `until` in milliseconds since the epoch; `until` in the past: a probe is due. */
@@ -49,6 +52,8 @@ export class Deliverer {
   /** The clock and the dice it was given, for what is built on top. */
   readonly clock: Clock;
   readonly random: () => number;
+  /** The limit of a whole delivery. */
+  readonly deadlineMs: number;
   readonly #options: DelivererOptions;
   readonly #services: DeliveryServices;
   readonly #states: RelayStates;
@@ -70,6 +75,7 @@ export class Deliverer {
     const observer = new Observer(options.onEvent);
     this.clock = clock;
     this.random = random;
+    this.deadlineMs = options.deadlineMs ?? DEFAULT_DEADLINE_MS;
     this.#options = options;
     this.#table = options.routes;
     this.#resolver = new RouteResolver(options.routes);
@@ -92,7 +98,7 @@ export class Deliverer {
       classify: options.classify,
       onPossiblyDelivered: options.onPossiblyDelivered ?? 'report',
       attemptTimeoutMs: options.attemptTimeoutMs ?? DEFAULT_ATTEMPT_TIMEOUT_MS,
-      deadlineMs: options.deadlineMs ?? DEFAULT_DEADLINE_MS,
+      deadlineMs: this.deadlineMs,
       retryAfterMs: () => retryDelayMs(profile, 1, random()),
     };
     this.#warnOfMissingDns();
@@ -108,6 +114,7 @@ export class Deliverer {
   async deliver(mail: Mail, options: DeliverOptions = {}): Promise<DeliveryOutcome> {
     if (this.#closed) throw new Error('deliver() was called after close()');
     checkMail(mail, options);
+    const resolver = options.via ? viaResolver(options.via, this.#table, this.#resolver) : this.#resolver;
     const recipients = addressees(mail.envelope.to);
     const { from, dsn } = mail.envelope;
     const path = reversePath(from);
@@ -119,7 +126,7 @@ export class Deliverer {
     else {
       const end = this.#begin(delivery, options.signal);
       try {
-        await this.#run(delivery, recipients);
+        await this.#run(delivery, recipients, resolver);
       } finally {
         end();
       }
@@ -152,9 +159,9 @@ export class Deliverer {
     };
   }
 
-  #run(delivery: Delivery, recipients: readonly Addressee[]): Promise<unknown> {
+  #run(delivery: Delivery, recipients: readonly Addressee[], resolver: Resolving): Promise<unknown> {
     const table = this.#table;
-    const batches = planBatches(delivery, recipients, this.#resolver, table);
+    const batches = planBatches(delivery, recipients, resolver, table);
     const [only] = batches;
     return only && batches.length === 1
       ? this.#deliverPlanned(delivery, table, only)

@@ -17,6 +17,11 @@ export type {
   TopHostsOptions,
   Which,
 } from './delivery-queue.js';
+export { memoryQueue } from './memory-queue.js';
+export { MessageTooLargeError } from './message-bytes.js';
 export { nextStep, type FailedRecipient, type QueuePossiblyDelivered, type Step, type StepInput } from './next-step.js';
 export type { AttemptNote, EntryRecipient, QueuedMessage, QueueEntry, Redirection } from './queue-entry.js';
 export type { QueueEvent } from './queue-event.js';
+export type { OnQueueEvent } from './queue-observer.js';
+export type { QueueOptions } from './queue-options.js';
+export type { BounceReport, BuildBounce } from './failure-notices.js';

@@ -10,11 +10,12 @@ import type { BounceProfile } from '../core/bounce-profile.js';
 import type { Failure } from '../core/failure.js';
 import { addressees } from '../delivery/plan-batches.js';
 import type { DsnParameters, Envelope } from '../delivery/relay-transport.js';
+import type { Via } from '../delivery/via.js';
 
 export const ENTRY_VERSION = 1;
 
 /** Another way than the domain's own: through one relay of the table, or as mail for another domain goes. */
-export type Redirection = { readonly relay: string } | { readonly domain: string };
+export type Redirection = Via;
 
 /** A message without its body. Times in milliseconds since the epoch. */
 export interface QueuedMessage {

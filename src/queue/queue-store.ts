@@ -74,12 +74,14 @@ export interface EntryResult {
   readonly key: number;
   readonly token: number;
   readonly domain: string;
+  /** Recipients that the entry had when it was claimed: fewer by now, and a late result has removed some. */
+  readonly had: number;
   /** What of it holds even if the lease was lost: these are never tried again. */
   readonly gone: readonly string[];
   readonly next: Step['next'];
   readonly tally: Tally;
-  /** Makes so much of the domain's waiting mail due, if the schedule of the domain allows. */
-  readonly wake: boolean;
+  /** The domain took this mail: makes due what was put off before this time, some of it. */
+  readonly wakeBefore?: number;
   /** What the last attempt says of the domain; absent: nothing. */
   readonly state?: 'up' | 'down';
   readonly failure?: Failure;
@@ -91,7 +93,6 @@ export interface Tally {
   readonly discarded: number;
   readonly softBounces: number;
   readonly hardBounces: Readonly<Partial<Record<HardBounceKind, number>>>;
-  readonly removed: number;
 }
 
 export interface Settlement {
