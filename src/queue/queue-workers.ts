@@ -47,6 +47,7 @@ export class QueueWorkers {
   #lease: AbortController | undefined;
   #turn = 0;
   #lookAt = -Infinity;
+  #lookedAt = -Infinity;
 
   constructor(options: WorkersOptions) {
     this.#options = options;
@@ -150,7 +151,7 @@ export class QueueWorkers {
     try {
       while (this.#isOpen()) {
         this.#poked = false;
-        if (this.#now() >= this.#lookAt) await this.#free();
+        if (this.#isTimeToLook()) await this.#free();
         const claims = this.slots.free > 0 ? await this.#claim(this.#now()) : [];
         for (const claim of claims) void this.run(claim);
         if (claims.length === 0 && !this.#wasPoked()) await this.#rest();
@@ -162,6 +163,12 @@ export class QueueWorkers {
     } finally {
       this.#claiming = false;
     }
+  }
+
+  /** Also when the clock was set back: the time would be long in coming. */
+  #isTimeToLook(): boolean {
+    const now = this.#now();
+    return now >= this.#lookAt || now < this.#lookedAt;
   }
 
   // The compiler does not see that these change while something is awaited.
@@ -310,6 +317,7 @@ export class QueueWorkers {
   async #free(): Promise<void> {
     const { store, isDead, observer, settings } = this.#options;
     const at = this.#now();
+    this.#lookedAt = at;
     this.#lookAt = at + Math.min(settings.leaseMs / 3, LOOK_AFTER_MS);
     try {
       const { dead, silent } = await store.freeClaims(at, isDead);
