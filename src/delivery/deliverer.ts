@@ -35,7 +35,6 @@ import { systemClock, systemRandom, type Clock } from './system-clock.js';
 import { UnderWay } from './under-way.js';
 import { viaResolver, type Resolving, type Via } from './via.js';
 
-/** Options of one delivery. */
 export interface DeliverOptions {
   /** Gives up: what no server has taken yet is queued for later. What is past the final dot is waited for. */
   readonly signal?: AbortSignal;
@@ -49,10 +48,9 @@ export interface DeliverOptions {
 export type RelayReport = Omit<RelayHealth, 'penalty' | 'cooledAt'>;
 
 export class Deliverer {
-  /** The clock and the dice it was given, for what is built on top. */
+  /** What it was given, for what is built on top: clock, dice, and the limit of a whole delivery. */
   readonly clock: Clock;
   readonly random: () => number;
-  /** The limit of a whole delivery. */
   readonly deadlineMs: number;
   readonly #options: DelivererOptions;
   readonly #services: DeliveryServices;
@@ -114,7 +112,7 @@ export class Deliverer {
   async deliver(mail: Mail, options: DeliverOptions = {}): Promise<DeliveryOutcome> {
     if (this.#closed) throw new Error('deliver() was called after close()');
     checkMail(mail, options);
-    const resolver = options.via ? viaResolver(options.via, this.#table, this.#resolver) : this.#resolver;
+    const resolver = viaResolver(options.via, this.#table, this.#resolver);
     const recipients = addressees(mail.envelope.to);
     const { from, dsn } = mail.envelope;
     const path = reversePath(from);

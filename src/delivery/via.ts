@@ -12,7 +12,8 @@ export interface Resolving {
 }
 
 /** @throws {RouteConfigError} for a relay that the table does not know */
-export function viaResolver(via: Via, table: RouteTable, resolver: Resolving): Resolving {
+export function viaResolver(via: Via | undefined, table: RouteTable, resolver: Resolving): Resolving {
+  if (!via) return resolver;
   // One plan for all, so that their recipients share a transaction.
   const plan = 'relay' in via ? planFor(table, via.relay) : resolver.resolve(via.domain);
   return { resolve: () => plan };

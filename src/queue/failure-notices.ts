@@ -3,12 +3,12 @@
  * late. One message for each attempt that settles something, listing every recipient concerned;
  * stored in the same step that removes these recipients, so that neither gets lost alone.
  */
-import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { Failure } from '../core/failure.js';
 import type { Mail } from '../delivery/mail.js';
 import type { Envelope, Message } from '../delivery/relay-transport.js';
 import type { FailedRecipient } from './next-step.js';
+import { newId } from './message-id.js';
 import { ENTRY_VERSION, entriesFor, type QueuedMessage } from './queue-entry.js';
 import type { QueueEvent } from './queue-event.js';
 import type { NewMail } from './queue-store.js';
@@ -146,7 +146,7 @@ async function built(
     });
     return {
       // From `<>` whatever the builder says: a report that could be bounced would make a loop.
-      message: { v: ENTRY_VERSION, id: randomUUID(), from: '', arrivalAt: now },
+      message: { v: ENTRY_VERSION, id: newId(now), from: '', arrivalAt: now },
       body: mail.message,
       entries: entriesFor(mail.envelope),
       named: false,

@@ -27,6 +27,8 @@ export interface GroupCommitOptions {
 /** What blocks the event loop for one batch: pieces of work, and bytes written. */
 const MAX_WORK = 128;
 const MAX_WEIGHT = 1024 * 1024;
+/** A commit costs about as much as so many turns of a busy loop. */
+const MAX_TURNS = 8;
 const LOCK_PAUSE_MS = 5;
 
 export class GroupCommit {
@@ -59,11 +61,20 @@ export class GroupCommit {
 
   async #flush(): Promise<void> {
     while (this.#waiting.length > 0) {
-      // Whatever else this turn of the loop has to say joins in.
-      await new Promise((resolve) => setImmediate(resolve));
+      await this.#gather();
       await this.#commit(this.#nextBatch());
     }
     this.#flushing = undefined;
+  }
+
+  /** Whatever else this turn of the loop has to say joins in; and the next turns', as long as more comes. */
+  async #gather(): Promise<void> {
+    for (let turn = 0, before = 1; turn < MAX_TURNS; turn++) {
+      await new Promise((resolve) => setImmediate(resolve));
+      const { length } = this.#waiting;
+      if (length <= before || length >= MAX_WORK) return;
+      before = length;
+    }
   }
 
   #nextBatch(): Work[] {

@@ -6,10 +6,16 @@ import type { Failure } from '../core/failure.js';
 import type { EntryStatus, HostStatus, QueueCounters, Suspension, TopHostsOptions } from './delivery-queue.js';
 import { addCounts, countsOf, noCounts, shownCounters, type Counts } from './domain-tally.js';
 import { DueHeap } from './due-heap.js';
-import type { StoredMessage } from './memory-store.js';
-import type { QueueEntry } from './queue-entry.js';
+import type { QueueEntry, QueuedMessage } from './queue-entry.js';
 import type { EntryResult } from './queue-store.js';
 import { FIRST_WAKE, nextWake } from './wake-up.js';
+
+export interface StoredMessage {
+  readonly message: QueuedMessage;
+  readonly body: Uint8Array;
+  readonly named: boolean;
+  readonly entries: Set<StoredEntry>;
+}
 
 export interface StoredEntry {
   readonly key: number;

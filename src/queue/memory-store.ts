@@ -4,11 +4,11 @@
  */
 import type { Message } from '../delivery/relay-transport.js';
 import type { HostStatus, QueueCounters, ShownEntry, Suspension, TopHostsOptions } from './delivery-queue.js';
-import { addCounts, countsOf } from './domain-tally.js';
 import type { DomainShares } from './domain-shares.js';
-import { MemoryDomains, type StoredEntry } from './memory-domains.js';
+import { MemoryDomains, type StoredEntry, type StoredMessage } from './memory-domains.js';
+import { alterWindow, showWindow } from './memory-windows.js';
 import { onePiece, pieces } from './message-bytes.js';
-import type { QueuedMessage } from './queue-entry.js';
+import { MemoryRows } from './memory-rows.js';
 import type {
   Alteration,
   Altered,
@@ -25,26 +25,11 @@ import type {
   Settlement,
   Window,
 } from './queue-store.js';
-import { fits, shownRecipients } from './which-mail.js';
-
-/** How long the names of messages are known after their end. */
-export const REMEMBER_MS: number = 24 * 3_600_000;
-
-export interface StoredMessage {
-  readonly message: QueuedMessage;
-  readonly body: Uint8Array;
-  readonly named: boolean;
-  readonly entries: Set<StoredEntry>;
-}
 
 export class MemoryStore implements QueueStore {
   readonly #maxMessageBytes: number;
-  readonly #messages = new Map<string, StoredMessage>();
-  readonly #ended = new Map<string, number>();
-  readonly #entries = new Map<number, StoredEntry>();
   readonly #domains = new MemoryDomains();
-  #keys = 0;
-  #tokens = 0;
+  readonly #rows = new MemoryRows(this.#domains);
   onSetAside?: (what: SetAside) => void;
 
   constructor({ maxMessageBytes }: { readonly maxMessageBytes: number }) {
@@ -53,41 +38,7 @@ export class MemoryStore implements QueueStore {
 
   async put(mail: NewMail, claim: { readonly by: ClaimBy; readonly now: number } | undefined): Promise<Put> {
     const body = await bytesOf(mail.body, this.#maxMessageBytes);
-    return this.#put(mail, body, claim);
-  }
-
-  #put(
-    { message, entries, named }: NewMail,
-    body: Uint8Array,
-    claim: { readonly by: ClaimBy; readonly now: number } | undefined,
-  ): Put {
-    const size = body.byteLength;
-    if (this.#messages.has(message.id) || this.#ended.has(message.id)) return { known: true, size, claimed: [] };
-    const stored: StoredMessage = { message: { ...message, size }, body, named, entries: new Set() };
-    this.#messages.set(message.id, stored);
-    const claimed: ClaimedEntry[] = [];
-    for (const entry of entries) {
-      const domain = this.#domains.of(entry.domain);
-      const row: StoredEntry = {
-        key: ++this.#keys,
-        message: stored,
-        entry,
-        domain,
-        status: 'waiting',
-        kind: 'new',
-        dueAt: message.arrivalAt,
-        setAt: message.arrivalAt,
-        token: 0,
-        holder: '',
-        leaseUntil: 0,
-      };
-      this.#entries.set(row.key, row);
-      stored.entries.add(row);
-      domain.entries.add(row);
-      if (claim && this.#domains.isFree(domain)) claimed.push(this.#claimOne(row, claim.by));
-      else this.#domains.wait(row);
-    }
-    return { known: false, size, claimed };
+    return this.#rows.put(mail, body, claim?.by);
   }
 
   claim({ by, now, dueBy, turns, shares }: ClaimRequest): Promise<Claim[]> {
@@ -113,10 +64,11 @@ export class MemoryStore implements QueueStore {
 
   claimMatching(by: ClaimBy, window: Window): Promise<Altered & { readonly claims: readonly Claim[] }> {
     const byMessage = new Map<StoredMessage, StoredEntry[]>();
-    const altered = this.#inWindow(window, (row) => {
+    const altered = alterWindow(this.#rows.all(), window, (row) => {
       const others = byMessage.get(row.message);
       if (others) others.push(row);
       else byMessage.set(row.message, [row]);
+      return true;
     });
     return Promise.resolve({
       ...altered,
@@ -125,12 +77,7 @@ export class MemoryStore implements QueueStore {
   }
 
   #claimAll({ message, body }: StoredMessage, rows: readonly StoredEntry[], by: ClaimBy): Claim {
-    return { message, body, entries: rows.map((row) => this.#claimOne(row, by)) };
-  }
-
-  #claimOne(row: StoredEntry, { holder, leaseUntil }: ClaimBy): ClaimedEntry {
-    Object.assign(row, { status: 'in-flight', token: ++this.#tokens, holder, leaseUntil });
-    return { key: row.key, token: row.token, entry: row.entry };
+    return { message, body, entries: rows.map((row) => this.#rows.claim(row, by)) };
   }
 
   async settle({ now, results, mail }: Settlement): Promise<Settled> {
@@ -140,11 +87,11 @@ export class MemoryStore implements QueueStore {
     const messages = new Set<StoredMessage>();
     let left = 0;
     for (const result of results) {
-      const row = this.#entries.get(result.key);
+      const row = this.#rows.get(result.key);
       if (row) messages.add(row.message);
       if (!row || row.token !== result.token || row.status !== 'in-flight') {
         lost.push(result.key);
-        if (row) this.#without(row, result.gone, now);
+        if (row) this.#rows.without(row, result.gone, now);
         continue;
       }
       this.#domains.record(row.domain, result, now);
@@ -155,20 +102,20 @@ export class MemoryStore implements QueueStore {
       }
     }
     for (const message of messages) left += message.entries.size;
-    mail.forEach((one, i) => this.#put(one, bodies[i] ?? new Uint8Array(), undefined));
+    mail.forEach((one, i) => this.#rows.put(one, bodies[i] ?? new Uint8Array(), undefined));
     return { lost, done: messages.size > 0 && left === 0, woken };
   }
 
   #follow(row: StoredEntry, { next }: EntryResult, now: number): void {
     if (next.then === 'done') {
-      this.#end(row, now);
+      this.#rows.end(row, now);
       return;
     }
     // A late result of somebody else may have removed some meanwhile.
     const still = new Set(row.entry.recipients.map(({ recipient }) => recipient));
     const recipients = next.entry.recipients.filter(({ recipient }) => still.has(recipient));
     if (recipients.length === 0) {
-      this.#end(row, now);
+      this.#rows.end(row, now);
       return;
     }
     row.entry = { ...next.entry, recipients, ...(row.entry.via && { via: row.entry.via }) };
@@ -176,29 +123,9 @@ export class MemoryStore implements QueueStore {
     else this.#domains.wait(Object.assign(row, { status: 'waiting', kind: 'retry', dueAt: next.at, setAt: now }));
   }
 
-  /** What a late result says was delivered is never tried again, whoever has the entry now. */
-  #without(row: StoredEntry, gone: readonly string[], now: number): void {
-    const recipients = row.entry.recipients.filter(({ recipient }) => !gone.includes(recipient));
-    if (recipients.length === row.entry.recipients.length) return;
-    addCounts(row.domain.counts, { ...countsOf(NOTHING), delivered: row.entry.recipients.length - recipients.length });
-    if (recipients.length === 0 && row.status !== 'in-flight') this.#end(row, now);
-    else row.entry = { ...row.entry, recipients };
-  }
-
-  #end(row: StoredEntry, now: number): void {
-    this.#entries.delete(row.key);
-    row.domain.entries.delete(row);
-    row.message.entries.delete(row);
-    row.status = 'held';
-    if (row.message.entries.size > 0) return;
-    const { id } = row.message.message;
-    this.#messages.delete(id);
-    if (row.message.named) this.#ended.set(id, now);
-  }
-
   giveBack(entries: readonly ClaimedEntry[]): Promise<void> {
     for (const { key, token } of entries) {
-      const row = this.#entries.get(key);
+      const row = this.#rows.get(key);
       if (row?.token === token && row.status === 'in-flight') this.#putBack(row);
     }
     return Promise.resolve();
@@ -207,7 +134,7 @@ export class MemoryStore implements QueueStore {
   renew({ leaseUntil }: ClaimBy, entries: readonly ClaimedEntry[]): Promise<number[]> {
     return Promise.resolve(
       entries.flatMap(({ key, token }) => {
-        const row = this.#entries.get(key);
+        const row = this.#rows.get(key);
         if (row?.token !== token || row.status !== 'in-flight') return [key];
         row.leaseUntil = leaseUntil;
         return [];
@@ -217,7 +144,7 @@ export class MemoryStore implements QueueStore {
 
   freeClaims(now: number): Promise<{ readonly dead: number; readonly silent: number }> {
     let silent = 0;
-    for (const row of this.#entries.values()) {
+    for (const row of this.#rows.all()) {
       if (row.status !== 'in-flight' || row.leaseUntil > now) continue;
       this.#putBack(row);
       silent++;
@@ -227,7 +154,7 @@ export class MemoryStore implements QueueStore {
 
   #putBack(row: StoredEntry): void {
     row.status = row.entry.recipients.every(({ held }) => held) ? 'held' : 'waiting';
-    row.token = ++this.#tokens;
+    this.#rows.fence(row);
     if (row.status === 'waiting') this.#domains.wait(row);
   }
 
@@ -236,14 +163,15 @@ export class MemoryStore implements QueueStore {
   }
 
   alter(alteration: Alteration, window: Window): Promise<Altered> {
-    return Promise.resolve(this.#inWindow(window, (row) => this.#alterOne(alteration, row, window.now)));
+    const act = (row: StoredEntry): boolean => this.#alterOne(alteration, row, window.now);
+    return Promise.resolve(alterWindow(this.#rows.all(), window, act));
   }
 
   #alterOne(alteration: Alteration, row: StoredEntry, now: number): boolean {
     switch (alteration.do) {
       case 'remove':
         row.domain.counts.removed += row.entry.recipients.length;
-        this.#end(row, now);
+        this.#rows.end(row, now);
         return true;
       case 'make-due':
         if (row.status !== 'waiting') return false;
@@ -263,37 +191,7 @@ export class MemoryStore implements QueueStore {
   }
 
   show(window: Window): Promise<{ readonly entries: readonly ShownEntry[]; readonly next?: number }> {
-    const entries: ShownEntry[] = [];
-    for (const row of this.#entries.values()) {
-      if (row.key <= window.after || !fits(window.filter, window.now, factsOf(row))) continue;
-      const { status, dueAt, entry } = row;
-      entries.push({
-        ...factsOf(row),
-        size: row.message.message.size,
-        retries: entry.retries,
-        ...(status !== 'held' && { nextAttemptAt: dueAt }),
-        ...(entry.via && { via: entry.via }),
-        recipients: shownRecipients(entry),
-      });
-      if (entries.length === window.limit) return Promise.resolve({ entries, next: row.key });
-    }
-    return Promise.resolve({ entries });
-  }
-
-  #inWindow({ filter, now, after, limit }: Window, act: (row: StoredEntry) => unknown): Altered {
-    const altered = { entries: 0, recipients: 0, inFlight: 0 };
-    let seen = 0;
-    for (const row of [...this.#entries.values()]) {
-      if (row.key <= after || !fits(filter, now, factsOf(row))) continue;
-      if (seen++ === limit) return { ...altered, next: row.key - 1 };
-      const { length } = row.entry.recipients;
-      if (row.status === 'in-flight') altered.inFlight++;
-      else if (act(row) !== false) {
-        altered.entries++;
-        altered.recipients += length;
-      }
-    }
-    return altered;
+    return Promise.resolve(showWindow(this.#rows.all(), window));
   }
 
   suspend(domain: string | undefined, suspended: boolean): Promise<Suspension> {
@@ -313,9 +211,9 @@ export class MemoryStore implements QueueStore {
   }
 
   tidy(now: number): Promise<void> {
-    for (const [id, at] of this.#ended) if (now - at > REMEMBER_MS) this.#ended.delete(id);
+    this.#rows.forgetNames(now);
     // Whatever was set at a later time than now was set before the clock was set back.
-    for (const row of this.#entries.values()) {
+    for (const row of this.#rows.all()) {
       if (row.status !== 'waiting' || row.setAt <= now) continue;
       const back = row.setAt - now;
       this.#domains.wait(Object.assign(row, { dueAt: row.dueAt - back, setAt: now }));
@@ -326,17 +224,6 @@ export class MemoryStore implements QueueStore {
   close(): Promise<void> {
     return Promise.resolve();
   }
-}
-
-const NOTHING = { delivered: 0, discarded: 0, softBounces: 0, hardBounces: {} };
-
-function factsOf({
-  message: { message },
-  domain,
-  status,
-}: StoredEntry): Pick<ShownEntry, 'id' | 'domain' | 'from' | 'arrivalAt' | 'status'> {
-  const { id, from, arrivalAt } = message;
-  return { id, domain: domain.name, from, arrivalAt, status };
 }
 
 async function bytesOf(body: Message, limit: number): Promise<Uint8Array> {

@@ -92,7 +92,7 @@ export function entryDomain(address: string): string {
  * @throws {NewerEntryError} for what a newer version of this package wrote: that one will see to it
  */
 export function readEntry(json: unknown): QueueEntry | undefined {
-  const entry = readVersioned<QueueEntry>(json);
+  const entry = readVersioned(json) as QueueEntry | undefined;
   if (!entry || typeof entry.domain !== 'string' || !Number.isInteger(entry.retries)) return undefined;
   if (!Array.isArray(entry.recipients) || entry.recipients.length === 0) return undefined;
   return entry.recipients.every(isRecipient) ? entry : undefined;
@@ -100,7 +100,7 @@ export function readEntry(json: unknown): QueueEntry | undefined {
 
 /** As `readEntry`, for a message. */
 export function readMessage(json: unknown): QueuedMessage | undefined {
-  const message = readVersioned<QueuedMessage>(json);
+  const message = readVersioned(json) as QueuedMessage | undefined;
   if (typeof message?.id !== 'string' || typeof message.from !== 'string') return undefined;
   return Number.isFinite(message.arrivalAt) && Number.isInteger(message.size) ? message : undefined;
 }
@@ -109,11 +109,11 @@ export class NewerEntryError extends Error {
   override readonly name = 'NewerEntryError';
 }
 
-function readVersioned<T extends { readonly v: number }>(json: unknown): T | undefined {
+function readVersioned(json: unknown): object | undefined {
   if (typeof json !== 'string') return undefined;
-  let value: T | null;
+  let value: { readonly v: number } | null;
   try {
-    value = JSON.parse(json) as T | null;
+    value = JSON.parse(json) as { readonly v: number } | null;
   } catch {
     return undefined;
   }

@@ -5,10 +5,14 @@
 import type { DeliveryOutcome } from '../core/outcome.js';
 import { attemptClaim, type AttemptServices } from './attempt-claim.js';
 import { DomainShares } from './domain-shares.js';
+import { Housekeeping } from './housekeeping.js';
+import { Leases, type Leased } from './leases.js';
+import { Nap } from './nap.js';
 import type { QueueEntry } from './queue-entry.js';
 import type { QueueObserver } from './queue-observer.js';
 import type { QueueSettings } from './queue-options.js';
 import type { Claim, ClaimBy, QueueStore } from './queue-store.js';
+import { Settling } from './settling.js';
 import { Slots } from './slots.js';
 
 export interface WorkersOptions {
@@ -24,35 +28,37 @@ export interface WorkersOptions {
 const RETRY_WORKERS = 4;
 /** After the store has failed. */
 const TROUBLE_PAUSE_MS = 1_000;
-/** How often to look for claims of the dead, if leases are not shorter. */
-const LOOK_AFTER_MS = 60_000;
-
-interface Running {
-  readonly claim: Claim;
-  readonly controller: AbortController;
-}
-
 export class QueueWorkers {
   readonly shares: DomainShares;
   readonly slots: Slots;
   readonly #options: WorkersOptions;
-  readonly #running = new Set<Running>();
+  readonly #leases: Leases;
+  readonly #nap: Nap;
+  readonly #housekeeping: Housekeeping;
+  readonly #settling: Settling;
   readonly #ends = new Set<Promise<unknown>>();
   #started = false;
-  #keepAlive = false;
   #closed = false;
   #claiming = false;
   #poked = false;
-  #sleep: AbortController | undefined;
-  #lease: AbortController | undefined;
   #turn = 0;
-  #lookAt = -Infinity;
-  #lookedAt = -Infinity;
 
   constructor(options: WorkersOptions) {
     this.#options = options;
     this.shares = new DomainShares(options.settings.perDomain);
     this.slots = new Slots(options.settings.concurrency);
+    const { store, settings, attempts } = options;
+    const onTrouble = (error: unknown): void => this.#trouble('renewing leases', error);
+    this.#settling = new Settling({ store, observer: options.observer, clock: attempts.deliverer.clock });
+    this.#nap = new Nap(attempts.deliverer.clock);
+    this.#housekeeping = new Housekeeping({ ...options, leaseMs: settings.leaseMs, clock: attempts.deliverer.clock });
+    this.#leases = new Leases({
+      store,
+      leaseMs: settings.leaseMs,
+      clock: attempts.deliverer.clock,
+      by: () => this.by(),
+      onTrouble,
+    });
   }
 
   get started(): boolean {
@@ -60,7 +66,7 @@ export class QueueWorkers {
   }
 
   start(keepAlive: boolean): void {
-    this.#keepAlive ||= keepAlive;
+    this.#nap.keepAlive ||= keepAlive;
     this.#started = true;
     this.poke();
   }
@@ -68,7 +74,7 @@ export class QueueWorkers {
   /** Something may be due. */
   poke(): void {
     this.#poked = true;
-    this.#sleep?.abort();
+    this.#nap.end();
     if (!this.#claiming && this.#started && !this.#closed) void this.#fill();
   }
 
@@ -98,7 +104,7 @@ export class QueueWorkers {
 
   /** Waits for a worker, however many wait; the claim's lease is renewed meanwhile. */
   async runWhenFree(claim: Claim): Promise<DeliveryOutcome | undefined> {
-    const running = this.#enter(claim);
+    const running = this.#leases.enter(claim);
     await this.slots.wait();
     for (const { entry } of claim.entries) this.shares.take(entry.domain);
     return await this.#track(this.#attempt(running));
@@ -106,23 +112,23 @@ export class QueueWorkers {
 
   /** Attempts a claim for which places are taken. Resolves once the result is stored; undefined if there is none. */
   run(claim: Claim): Promise<DeliveryOutcome | undefined> {
-    return this.#track(this.#attempt(this.#enter(claim)));
+    return this.#track(this.#attempt(this.#leases.enter(claim)));
   }
 
   /** Everything due now, once. */
   async runDue(): Promise<DeliveryOutcome[]> {
-    await this.#free();
+    await this.#housekeeping.run();
     const dueBy = this.#now();
     const outcomes: DeliveryOutcome[] = [];
     const running = new Set<Promise<void>>();
-    let stopped = false;
+    const state = { stopped: false };
     for (;;) {
-      const claims = stopped ? [] : await this.#claim(dueBy);
+      const claims = state.stopped ? [] : await this.#claim(dueBy);
       for (const claim of claims) {
         const run = this.run(claim).then((outcome) => {
           running.delete(run);
           if (outcome) outcomes.push(outcome);
-          else stopped = true;
+          else state.stopped = true;
         });
         running.add(run);
       }
@@ -137,9 +143,10 @@ export class QueueWorkers {
   /** Claims nothing more, and resolves when what is in flight has ended. */
   async close(): Promise<void> {
     this.#closed = true;
-    this.#sleep?.abort();
+    this.#settling.close();
+    this.#nap.end();
     while (this.#ends.size > 0) await Promise.all(this.#ends);
-    this.#lease?.abort();
+    this.#leases.close();
   }
 
   #now(): number {
@@ -151,24 +158,18 @@ export class QueueWorkers {
     try {
       while (this.#isOpen()) {
         this.#poked = false;
-        if (this.#isTimeToLook()) await this.#free();
+        if (this.#housekeeping.isDue()) await this.#housekeeping.run();
         const claims = this.slots.free > 0 ? await this.#claim(this.#now()) : [];
         for (const claim of claims) void this.run(claim);
         if (claims.length === 0 && !this.#wasPoked()) await this.#rest();
       }
     } catch (error) {
       this.#trouble('claiming', error);
-      await this.#pause(TROUBLE_PAUSE_MS);
+      await this.#nap.take(TROUBLE_PAUSE_MS);
       if (this.#isOpen()) setImmediate(() => this.poke());
     } finally {
       this.#claiming = false;
     }
-  }
-
-  /** Also when the clock was set back: the time would be long in coming. */
-  #isTimeToLook(): boolean {
-    const now = this.#now();
-    return now >= this.#lookAt || now < this.#lookedAt;
   }
 
   // The compiler does not see that these change while something is awaited.
@@ -206,27 +207,7 @@ export class QueueWorkers {
     const dueAt = this.slots.free > 0 ? await store.nextDueAt(this.shares) : undefined;
     if (this.#wasPoked()) return;
     // Never long: other processes may store mail, and the clock may be set.
-    await this.#pause(Math.min(Math.max(1, (dueAt ?? Infinity) - this.#now()), settings.pollMs));
-  }
-
-  async #pause(ms: number): Promise<void> {
-    const { clock } = this.#options.attempts.deliverer;
-    this.#sleep = new AbortController();
-    const { signal } = this.#sleep;
-    try {
-      await (clock.doze && !this.#keepAlive ? clock.doze(ms, signal) : clock.sleep(ms, signal));
-    } catch {
-      // Woken.
-    } finally {
-      this.#sleep = undefined;
-    }
-  }
-
-  #enter(claim: Claim): Running {
-    const running = { claim, controller: new AbortController() };
-    this.#running.add(running);
-    if (!this.#lease) void this.#keepLeases();
-    return running;
+    await this.#nap.take(Math.min(Math.max(1, (dueAt ?? Infinity) - this.#now()), settings.pollMs));
   }
 
   #track<T>(run: Promise<T>): Promise<T> {
@@ -234,12 +215,12 @@ export class QueueWorkers {
     return run.finally(() => this.#ends.delete(run));
   }
 
-  async #attempt(running: Running): Promise<DeliveryOutcome | undefined> {
+  async #attempt(running: Leased): Promise<DeliveryOutcome | undefined> {
     const { claim } = running;
     const { store, attempts } = this.#options;
     try {
       const attempted = await attemptClaim(attempts, claim, running.controller.signal);
-      const settling = this.#settle(claim, attempted);
+      const settling = this.#settling.settle(claim, attempted);
       // The worker is free as soon as the store has the result: settling and claiming share a commit.
       this.#leave(running);
       await settling;
@@ -254,79 +235,11 @@ export class QueueWorkers {
     }
   }
 
-  async #settle(claim: Claim, { settlement, events }: Awaited<ReturnType<typeof attemptClaim>>): Promise<void> {
-    const { store, observer } = this.#options;
-    for (;;) {
-      try {
-        const { lost, done, woken } = await store.settle(settlement);
-        const at = this.#now();
-        const { id } = claim.message;
-        for (const event of events) observer.emit(event);
-        const gone = settlement.results.flatMap((result) => (lost.includes(result.key) ? result.gone : []));
-        if (lost.length > 0) observer.emit({ type: 'lease-lost', at, id, delivered: gone });
-        for (const one of woken) observer.emit({ type: 'woken', at, ...one });
-        if (done) observer.emit({ type: 'done', at, id });
-        return;
-      } catch (error) {
-        // What a server has accepted must not be forgotten: the lease is kept and the result is tried again.
-        this.#trouble('settling', error);
-        // Who closes does not wait for a disk to be mended. What was delivered may then be sent again.
-        if (this.#closed) return;
-        await this.#options.attempts.deliverer.clock.sleep(TROUBLE_PAUSE_MS);
-      }
-    }
-  }
-
-  #leave(running: Running): void {
-    this.#running.delete(running);
+  #leave(running: Leased): void {
+    this.#leases.leave(running);
     for (const { entry } of running.claim.entries) this.shares.leave(entry.domain);
     this.slots.leave();
     this.poke();
-  }
-
-  /** Renews what is in flight every third of a lease, for as long as something is. */
-  async #keepLeases(): Promise<void> {
-    const { store, settings, attempts } = this.#options;
-    const { clock } = attempts.deliverer;
-    this.#lease = new AbortController();
-    const { signal } = this.#lease;
-    const wait = (ms: number): Promise<void> => clock.doze?.(ms, signal) ?? clock.sleep(ms, signal);
-    try {
-      while (this.#running.size > 0) {
-        await wait(settings.leaseMs / 3);
-        const running = [...this.#running];
-        const lost = new Set(
-          await store.renew(
-            this.by(),
-            running.flatMap(({ claim }) => claim.entries),
-          ),
-        );
-        for (const { claim, controller } of running) {
-          // Somebody else is at it: what has not left yet must not leave twice.
-          if (claim.entries.some(({ key }) => lost.has(key))) controller.abort();
-        }
-      }
-    } catch (error) {
-      if (!signal.aborted) this.#trouble('renewing leases', error);
-    } finally {
-      this.#lease = undefined;
-      if (this.#running.size > 0 && !signal.aborted) void this.#keepLeases();
-    }
-  }
-
-  async #free(): Promise<void> {
-    const { store, isDead, observer, settings } = this.#options;
-    const at = this.#now();
-    this.#lookedAt = at;
-    this.#lookAt = at + Math.min(settings.leaseMs / 3, LOOK_AFTER_MS);
-    try {
-      const { dead, silent } = await store.freeClaims(at, isDead);
-      if (dead > 0) observer.emit({ type: 'claims-freed', at, entries: dead, why: 'dead' });
-      if (silent > 0) observer.emit({ type: 'claims-freed', at, entries: silent, why: 'silent' });
-      await store.tidy(at);
-    } catch (error) {
-      this.#trouble('freeing claims', error);
-    }
   }
 
   #trouble(during: string, error: unknown): void {

@@ -79,6 +79,7 @@ export class Statements {
     return Number(this.#of(sql).run(...values).lastInsertRowid);
   }
 
+  // eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- who writes the query knows its rows
   get<Row>(sql: string, ...values: SqlValue[]): Row | undefined {
     return (this.#of(sql).get(...values) ?? undefined) as Row | undefined;
   }

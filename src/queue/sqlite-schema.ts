@@ -15,6 +15,9 @@ export const ENTRY_STATE: { readonly waiting: 0; readonly inFlight: 1; readonly 
   aside: 3,
 };
 
+/** The log may grow to so many pages before it is written back, 16 MiB: mail that is gone by then never is. */
+const CHECKPOINT_PAGES = 2000;
+
 /** Each leads from the version that is its index to the next. Never changed once released. */
 const MIGRATIONS: readonly string[] = [
   `
@@ -116,6 +119,7 @@ export function openSchema(database: SqliteDatabase): void {
     if (versionOf(database) < MIGRATIONS.length) migrate(database);
     // A commit is on the disk when it returns: FULL syncs the log each time, NORMAL would not.
     database.exec('PRAGMA synchronous = FULL');
+    database.exec(`PRAGMA wal_autocheckpoint = ${String(CHECKPOINT_PAGES)}`);
     database.exec(`PRAGMA busy_timeout = ${String(BUSY_TIMEOUT_MS)}`);
   } catch (error) {
     throw storageError(error);
@@ -135,6 +139,8 @@ function versionOf(database: SqliteDatabase): number {
 }
 
 function migrate(database: SqliteDatabase): void {
+  // A message of the usual size then fits a page. Only a file that is still empty takes it.
+  database.exec('PRAGMA page_size = 8192');
   database.exec('PRAGMA journal_mode = WAL');
   database.exec('PRAGMA synchronous = FULL');
   database.exec('BEGIN IMMEDIATE');

@@ -3,9 +3,7 @@
  */
 import type { HostStatus, QueueCounters, ShownEntry, Suspension, TopHostsOptions } from './delivery-queue.js';
 import type { DomainShares } from './domain-shares.js';
-import { countsOf, noCounts } from './domain-tally.js';
 import { GroupCommit } from './group-commit.js';
-import { readEntry, type QueueEntry } from './queue-entry.js';
 import type {
   Alteration,
   Altered,
@@ -13,7 +11,6 @@ import type {
   ClaimBy,
   ClaimedEntry,
   ClaimRequest,
-  EntryResult,
   NewMail,
   Put,
   QueueStore,
@@ -26,6 +23,8 @@ import { sizeOf, SqliteBodies, type Body } from './sqlite-bodies.js';
 import { SqliteClaims } from './sqlite-claims.js';
 import { Statements, storageError, type SqliteDatabase } from './sqlite-database.js';
 import { SqliteDomains } from './sqlite-domains.js';
+import { SqliteHostStatus } from './sqlite-host-status.js';
+import { SqliteResults } from './sqlite-results.js';
 import { openSchema } from './sqlite-schema.js';
 import { SqliteWindows } from './sqlite-windows.js';
 
@@ -40,14 +39,6 @@ export interface SqliteStoreOptions {
 /** Rows a step of a search goes through. */
 const SEARCH_WINDOW = 1000;
 
-interface EntryRow {
-  readonly message: number;
-  readonly domain: string;
-  readonly state: number;
-  readonly token: number;
-  readonly recipients: number;
-}
-
 export class SqliteStore implements QueueStore {
   readonly #sql: Statements;
   readonly #commits: GroupCommit;
@@ -55,6 +46,8 @@ export class SqliteStore implements QueueStore {
   readonly #bodies: SqliteBodies;
   readonly #claims: SqliteClaims;
   readonly #windows: SqliteWindows;
+  readonly #results: SqliteResults;
+  readonly #hosts: SqliteHostStatus;
   readonly #holder: string;
   onSetAside?: (what: SetAside) => void;
 
@@ -73,6 +66,8 @@ export class SqliteStore implements QueueStore {
     this.#bodies = new SqliteBodies(this.#sql, this.#commits, maxMessageBytes);
     this.#claims = new SqliteClaims(this.#sql, this.#domains, this.#bodies, (what) => this.onSetAside?.(what));
     this.#windows = new SqliteWindows(this.#sql, this.#domains, this.#bodies);
+    this.#hosts = new SqliteHostStatus(this.#sql);
+    this.#results = new SqliteResults(this.#sql, this.#domains, this.#windows);
   }
 
   async put(mail: NewMail, claim: { readonly by: ClaimBy; readonly now: number } | undefined): Promise<Put> {
@@ -153,7 +148,7 @@ export class SqliteStore implements QueueStore {
         const lost: number[] = [];
         let done = false;
         for (const result of results) {
-          const settled = this.#settleOne(result, now);
+          const settled = this.#results.settle(result, now);
           if (settled === 'lost') lost.push(result.key);
           if (settled === 'done') done = true;
         }
@@ -167,72 +162,6 @@ export class SqliteStore implements QueueStore {
       },
       bodies.reduce((sum, body) => sum + sizeOf(body), 0),
     );
-  }
-
-  #settleOne(result: EntryResult, now: number): 'lost' | 'open' | 'done' {
-    const row = this.#sql.get<EntryRow>(
-      'SELECT message, domain, state, token, recipients FROM smtp_routes_entry WHERE seq = ?',
-      result.key,
-    );
-    if (row?.token !== result.token || row.state !== 1) {
-      if (row) this.#removeDelivered(result, row, now);
-      return 'lost';
-    }
-    this.#domains.record(result, countsOf(result.tally), now);
-    const { next } = result;
-    const entry = next.then === 'done' ? undefined : this.#stillOpen(result, row, next.entry);
-    if (!entry || next.then === 'done') {
-      return this.#windows.deleteEntry(result.key, row.message, row.domain, row.recipients, now) ? 'done' : 'open';
-    }
-    const { recipients } = entry;
-    this.#sql.run(
-      `UPDATE smtp_routes_entry SET kind = 1, state = ?, due_at = ?, set_at = ?, recipients = ?, held = ?, holder = NULL, data = ?
-       WHERE seq = ?`,
-      next.then === 'held' ? 2 : 0,
-      next.then === 'held' ? now : next.at,
-      now,
-      recipients.length,
-      recipients.filter(({ held }) => held).length,
-      JSON.stringify(entry),
-      result.key,
-    );
-    this.#domains.touch(row.domain, recipients.length - row.recipients);
-    return 'open';
-  }
-
-  /** A late result of somebody else may have removed some meanwhile. */
-  #stillOpen({ key, had }: EntryResult, { recipients }: EntryRow, entry: QueueEntry): QueueEntry | undefined {
-    if (recipients === had) return entry;
-    const stored = this.#stored(key);
-    const names = new Set(stored?.recipients.map(({ recipient }) => recipient));
-    const left = entry.recipients.filter(({ recipient }) => names.has(recipient));
-    return left.length > 0 ? { ...entry, recipients: left } : undefined;
-  }
-
-  /** What a late result says was delivered is never tried again, whoever has the entry now. */
-  #removeDelivered({ key, gone }: EntryResult, row: EntryRow, now: number): void {
-    const stored = this.#stored(key);
-    if (!stored || row.state === 3) return;
-    const left = stored.recipients.filter(({ recipient }) => !gone.includes(recipient));
-    const removed = stored.recipients.length - left.length;
-    if (removed === 0) return;
-    this.#domains.count(row.domain, { ...noCounts(), delivered: removed });
-    if (left.length === 0 && row.state !== 1) {
-      this.#windows.deleteEntry(key, row.message, row.domain, row.recipients, now);
-      return;
-    }
-    this.#sql.run(
-      'UPDATE smtp_routes_entry SET recipients = ?, held = ?, data = ? WHERE seq = ?',
-      left.length,
-      left.filter(({ held }) => held).length,
-      JSON.stringify({ ...stored, recipients: left }),
-      key,
-    );
-    this.#domains.touch(row.domain, -removed);
-  }
-
-  #stored(key: number): QueueEntry | undefined {
-    return readEntry(this.#sql.get<{ data: string }>('SELECT data FROM smtp_routes_entry WHERE seq = ?', key)?.data);
   }
 
   giveBack(entries: readonly ClaimedEntry[]): Promise<void> {
@@ -272,15 +201,15 @@ export class SqliteStore implements QueueStore {
   }
 
   hostStatus(domain: string): Promise<HostStatus> {
-    return this.#read(() => this.#domains.status(domain));
+    return this.#read(() => this.#hosts.status(domain));
   }
 
   topHosts(options: Required<TopHostsOptions>): Promise<HostStatus[]> {
-    return this.#read(() => this.#domains.top(options));
+    return this.#read(() => this.#hosts.top(options));
   }
 
   counters(): Promise<QueueCounters> {
-    return this.#read(() => this.#domains.counters());
+    return this.#read(() => this.#hosts.counters());
   }
 
   async tidy(now: number): Promise<void> {

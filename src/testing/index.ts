@@ -17,4 +17,4 @@ export { startSmtpServer } from './smtp-server.js';
 export type { SmtpTestServer } from './smtp-server.js';
 export type { SmtpServerOptions } from './smtp-server-options.js';
 export { deliveryQueueContract } from './delivery-queue-contract.js';
-export type { QueueSetting } from './delivery-queue-contract.js';
+export type { QueueSetting } from './queue-stage.js';

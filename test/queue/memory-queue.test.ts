@@ -5,14 +5,14 @@ import { test } from 'vitest';
 import { memoryQueue } from 'smtp-routes/queue';
 import { deliveryQueueContract, ManualClock } from 'smtp-routes/testing';
 
-for (const { name, run } of deliveryQueueContract) {
-  test(name, () =>
-    run(() => {
+for (const each of deliveryQueueContract) {
+  test(each.name, () =>
+    each.run(() => {
       const clock = new ManualClock();
       return {
         clock,
         pass: (ms) => clock.advance(ms),
-        open: memoryQueue,
+        open: (options) => memoryQueue(options),
         durable: false,
         end: () => Promise.resolve(),
       };

@@ -16,7 +16,7 @@ export interface Driver {
   readonly name: string;
   /** Why it cannot be tested here. */
   readonly missing?: string;
-  open(file: string): Database;
+  readonly open: (file: string) => Database;
 }
 
 const require = createRequire(import.meta.url);

@@ -7,24 +7,24 @@ import { deliveryQueueContract, ManualClock } from 'smtp-routes/testing';
 import { drivers, scratch, type Database } from './sqlite-drivers.js';
 
 describe.each(drivers)('$name', ({ missing, open }) => {
-  for (const { name, run } of deliveryQueueContract) {
-    test.skipIf(missing !== undefined)(name, () =>
-      run(() => {
+  for (const each of deliveryQueueContract) {
+    test.skipIf(missing !== undefined)(each.name, () =>
+      each.run(() => {
         const clock = new ManualClock();
-        const { file, remove } = scratch();
+        const folder = scratch();
         const databases: Database[] = [];
         return {
           clock,
           pass: (ms) => clock.advance(ms),
           open: (options) => {
-            const database = open(file);
+            const database = open(folder.file);
             databases.push(database);
             return sqliteQueue({ ...options, database });
           },
           durable: true,
           end: () => {
             for (const database of databases) database.close();
-            remove();
+            folder.remove();
             return Promise.resolve();
           },
         };
