@@ -49,7 +49,8 @@ test.skipIf(!anyDriver)(
     let moment = 0;
     const next = (): number => ++moment;
     const server = await startUnreliableServer(seededRandom(SEED + 1), next);
-    const { file, remove } = scratch();
+    const folder = scratch();
+    const { file } = folder;
     const stored = new Set<string>();
     const committed = new Map<string, number>();
     const kills: number[] = [];
@@ -122,7 +123,7 @@ test.skipIf(!anyDriver)(
       expect(stored.size).toBeGreaterThan(20);
     } finally {
       await server.close();
-      remove();
+      folder.remove();
     }
   },
 );

@@ -17,8 +17,8 @@ const MINUTE = 60_000;
 interface Setting {
   readonly file: string;
   readonly clock: ManualClock;
-  database(): Database;
-  queue(options?: Partial<SqliteQueueOptions> & { script?: Script }): {
+  readonly database: () => Database;
+  readonly queue: (options?: Partial<SqliteQueueOptions> & { script?: Script }) => {
     queue: DeliveryQueue;
     transport: ScriptedTransport;
     events: QueueEvent[];
@@ -110,7 +110,7 @@ describe.each(drivers)('$name', (driver) => {
     const setting = setUp(driver);
     const { database } = setting.queue();
     database.exec('UPDATE smtp_routes_schema SET version = 99');
-    expect(() => setting.queue({ database: setting.database() })).toThrowError(
+    expect(() => setting.queue({ database: setting.database() })).toThrow(
       expect.objectContaining({ code: 'ERR_SMTP_ROUTES_QUEUE_SCHEMA' }),
     );
   });
