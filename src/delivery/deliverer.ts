@@ -15,6 +15,7 @@ import { RouteResolver } from '../core/route-resolver.js';
 import type { RouteTable } from '../core/route-table.js';
 import { AbortControllers } from './abort-controllers.js';
 import { AbortListeners } from './abort-listeners.js';
+import { announce } from './announce.js';
 import { deliverBatch } from './batch.js';
 import { Deadlines } from './deadlines.js';
 import {
@@ -33,22 +34,25 @@ import { relayLimit } from './relay-limit.js';
 import { RelayStates } from './relay-states.js';
 import { systemClock, systemRandom, type Clock } from './system-clock.js';
 import { UnderWay } from './under-way.js';
+import { redirectedResolver, type Resolving, type Redirection } from './redirection.js';
 
-/** Options of one delivery. */
 export interface DeliverOptions {
   /** Gives up: what no server has taken yet is queued for later. What is past the final dot is waited for. */
   readonly signal?: AbortSignal;
   /** Names the delivery in events, logs and the outcome. Default a unique one. */
   readonly id?: string;
+  /** Another way than the recipients' domains have: through one relay of the table, or as mail for a domain goes. */
+  readonly via?: Redirection;
 }
 
 /** What is known of a relay. `since` and `until` in milliseconds since the epoch; `until` in the past: a probe is due. */
 export type RelayReport = Omit<RelayHealth, 'penalty' | 'cooledAt'>;
 
 export class Deliverer {
-  /** The clock and the dice it was given, for what is built on top. */
+  /** What it was given, for what is built on top: clock, dice, and the limit of a whole delivery. */
   readonly clock: Clock;
   readonly random: () => number;
+  readonly deadlineMs: number;
   readonly #options: DelivererOptions;
   readonly #services: DeliveryServices;
   readonly #states: RelayStates;
@@ -70,6 +74,7 @@ export class Deliverer {
     const observer = new Observer(options.onEvent);
     this.clock = clock;
     this.random = random;
+    this.deadlineMs = options.deadlineMs ?? DEFAULT_DEADLINE_MS;
     this.#options = options;
     this.#table = options.routes;
     this.#resolver = new RouteResolver(options.routes);
@@ -92,7 +97,7 @@ export class Deliverer {
       classify: options.classify,
       onPossiblyDelivered: options.onPossiblyDelivered ?? 'report',
       attemptTimeoutMs: options.attemptTimeoutMs ?? DEFAULT_ATTEMPT_TIMEOUT_MS,
-      deadlineMs: options.deadlineMs ?? DEFAULT_DEADLINE_MS,
+      deadlineMs: this.deadlineMs,
       retryAfterMs: () => retryDelayMs(profile, 1, random()),
     };
     this.#warnOfMissingDns();
@@ -108,6 +113,7 @@ export class Deliverer {
   async deliver(mail: Mail, options: DeliverOptions = {}): Promise<DeliveryOutcome> {
     if (this.#closed) throw new Error('deliver() was called after close()');
     checkMail(mail, options);
+    const resolver = redirectedResolver(options.via, this.#table, this.#resolver);
     const recipients = addressees(mail.envelope.to);
     const { from, dsn } = mail.envelope;
     const path = reversePath(from);
@@ -119,7 +125,7 @@ export class Deliverer {
     else {
       const end = this.#begin(delivery, options.signal);
       try {
-        await this.#run(delivery, recipients);
+        await this.#run(delivery, recipients, resolver);
       } finally {
         end();
       }
@@ -152,9 +158,9 @@ export class Deliverer {
     };
   }
 
-  #run(delivery: Delivery, recipients: readonly Addressee[]): Promise<unknown> {
+  #run(delivery: Delivery, recipients: readonly Addressee[], resolver: Resolving): Promise<unknown> {
     const table = this.#table;
-    const batches = planBatches(delivery, recipients, this.#resolver, table);
+    const batches = planBatches(delivery, recipients, resolver, table);
     const [only] = batches;
     return only && batches.length === 1
       ? this.#deliverPlanned(delivery, table, only)
@@ -232,17 +238,4 @@ export class Deliverer {
 function refuseSender(delivery: Delivery, recipients: readonly Recipient[]): void {
   const failure: Failure = { kind: 'unroutable', enhanced: '5.1.7', message: 'envelope.from is no mail address' };
   for (const recipient of recipients) delivery.settle(recipient, { status: 'rejected', failure });
-}
-
-/** Says what became of the delivery, and first which failures its success would hide. */
-function announce({ clock, observer }: DeliveryServices, from: string, outcome: DeliveryOutcome): void {
-  const { id } = outcome;
-  for (const { relay, recipients, failure, verdict, shared } of outcome.attempts) {
-    if (!failure || !verdict || shared) continue;
-    const saved = outcome.recipients.find((r) => r.status === 'delivered' && recipients.includes(r.recipient));
-    if (saved?.status !== 'delivered') continue;
-    const deliveredBy = saved.relay;
-    observer.emit({ type: 'masked-failure', at: clock.now(), id, relay, failure, verdict, deliveredBy });
-  }
-  observer.emit({ type: 'settled', at: clock.now(), id, from, outcome });
 }

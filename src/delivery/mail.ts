@@ -50,7 +50,7 @@ const isSignal: Check = (value) => {
     : `must be an AbortSignal, got ${show(value)}`;
 };
 
-const OPTION_CHECKS: Readonly<Record<string, Check>> = { signal: isSignal, id: isString };
+const OPTION_CHECKS: Readonly<Record<string, Check>> = { signal: isSignal, id: isString, via: isObject };
 
 function isMessage(message: unknown): boolean {
   if (typeof message === 'string' || message instanceof Uint8Array) return true;

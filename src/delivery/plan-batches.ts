@@ -5,11 +5,11 @@
 import { readMailbox } from '../core/address.js';
 import type { Failure } from '../core/failure.js';
 import type { PlannedRelay, RoutePlan, Tier } from '../core/route-plan.js';
-import type { RouteResolver } from '../core/route-resolver.js';
 import type { RouteTable } from '../core/route-table.js';
 import { logRoute } from './debug-log.js';
 import type { Delivery, Recipient } from './delivery.js';
 import type { Rotation } from './relay-states.js';
+import type { Resolving } from './redirection.js';
 
 /** Recipients for relays that a rule names, or for exchanges that DNS must name first. */
 export type Planned =
@@ -46,7 +46,7 @@ function readRecipient(address: string): { key: string; wire: string; domain: st
 export function planBatches(
   delivery: Delivery,
   recipients: readonly Addressee[],
-  resolver: RouteResolver,
+  resolver: Resolving,
   table: RouteTable,
 ): Planned[] {
   const groups = new Map<readonly Tier[] | string, Planned>();

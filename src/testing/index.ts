@@ -29,3 +29,5 @@ export type { RecordedMessage, RecordedSession } from './smtp-record.js';
 export { startSmtpServer } from './smtp-server.js';
 export type { SmtpTestServer } from './smtp-server.js';
 export type { SmtpServerOptions } from './smtp-server-options.js';
+export { deliveryQueueContract } from './delivery-queue-contract.js';
+export type { QueueSetting } from './queue-stage.js';

@@ -1,7 +1,7 @@
 /**
  * All benches, or the named ones:
  *
- *     npm run bench -- [--quick] [--check] [throughput failover burst memory routes dns]
+ *     npm run bench -- [--quick] [--check] [throughput failover burst memory routes dns queue]
  *
  * All peers run on this machine, in turn: trust the ratios, not the figures. Missed targets fail
  * the command with `--check` only, since a busy machine misses them too.
@@ -14,12 +14,13 @@ import { dns } from './dns.js';
 import { failover } from './failover.js';
 import { memory } from './memory.js';
 import { readCommandLine } from './options.js';
+import { queue } from './queue.js';
 import { routes } from './routes-script.js';
 import { NoSinkError } from '../smtp-sink.js';
 import { throughput } from './throughput.js';
 import { Workers } from './workers.js';
 
-const BENCHES = [throughput, failover, burst, memory, routes, dns];
+const BENCHES = [throughput, failover, burst, memory, routes, dns, queue];
 
 const options = readCommandLine(
   process.argv.slice(2),

@@ -26,6 +26,11 @@ const SHOWS: Readonly<Record<string, readonly (string | RegExp)[]>> = {
     'Messages that arrived at the second server: 1',
   ],
   'testing/node.test.ts': [/(?:#|ℹ) pass 3\n/, /(?:#|ℹ) fail 0\n/],
+  // Without a driver it says what it needs.
+  'queue-and-restart.ts': [
+    /This needs Node 22\.13|invoice-1: queue-for-later.*ended by SIGKILL.*invoice-3: user@example\.com waits for retry 1/s,
+    /This needs Node 22\.13|Messages that arrived after the restart: 3\nLeft in the queue: 0/,
+  ],
 };
 
 /** vitest runs the one for vitest itself; the one for Jest, which is not installed here, runs with the tarball: test/package. */

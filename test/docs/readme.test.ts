@@ -6,8 +6,9 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import ts from 'typescript';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { VERDICTS, type Verdict } from 'smtp-routes';
+import { bounceProfile, VERDICTS, type Verdict } from 'smtp-routes';
 import { startSmtpServer, type SmtpTestServer } from 'smtp-routes/testing';
+import { retryDelayMs } from '../../src/core/bounce-profile.js';
 import { root, runTypeScript } from './run-typescript.js';
 
 const readme = readFileSync(join(root, 'README.md'), 'utf8');
@@ -21,6 +22,7 @@ const PRINTS: readonly [code: string, output: string][] = [
   ['exported by the appliance', '192.168.1.10'],
   ['.explain(', '.example.com is the longest suffix'],
   ['assertRoute(', ' rejected\n'],
+  ["id: 'invoice-4711'", 'invoice-4711 delivered\n'],
   ['ScriptedTransport', "[ 'main connect', 'backup final-reply' ]\n"],
 ];
 
@@ -93,4 +95,28 @@ test('the verdict table in the README is the one in the code', () => {
       [row['421'], row['4xx'], row['5xx'], row['out-of-place'], row.lost].map(say),
     ]),
   );
+});
+
+test('the delays in the README are those of the default profile', () => {
+  const ms = (text: string): number =>
+    [...text.matchAll(/(\d+) (min|h)/g)].reduce(
+      (sum, [, n, unit]) => sum + Number(n) * (unit === 'h' ? 60 : 1) * 60_000,
+      0,
+    );
+  const profile = bounceProfile();
+  const rows = [...readme.matchAll(/^\| (\d+)(?: to (\d+))?(, last)? +\| (.*?) +\| (.*?) +\|$/gm)];
+  let at = 0;
+  let retry = 0;
+  for (const [, from, to = from, last, wait = '', since = ''] of rows) {
+    expect(Number(from)).toBe(retry + 1);
+    for (; retry < Number(to); retry++) {
+      const delay = retryDelayMs(profile, retry + 1, 0.5);
+      if (last) expect(at + delay, 'the last wait is cut').toBeGreaterThanOrEqual(profile.maxQueueTimeMs);
+      else expect(ms(wait)).toBe(delay);
+      at += Math.min(delay, profile.maxQueueTimeMs - at);
+    }
+    if (since !== '') expect(ms(since)).toBe(at);
+  }
+  expect([rows.length, at]).toEqual([8, profile.maxQueueTimeMs]);
+  expect(retry).toBeLessThan(profile.maxRetries);
 });

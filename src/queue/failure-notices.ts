@@ -1,0 +1,157 @@
+/**
+ * Tells the sender: the bounce of a message whose recipients failed, and the warning that mail is
+ * late. One message for each attempt that settles something, listing every recipient concerned;
+ * stored in the same step that removes these recipients, so that neither gets lost alone.
+ */
+import { hostname } from 'node:os';
+import type { Failure } from '../core/failure.js';
+import type { Mail } from '../delivery/mail.js';
+import type { Envelope, Message } from '../delivery/relay-transport.js';
+import type { FailedRecipient } from './next-step.js';
+import { newId } from './message-id.js';
+import { ENTRY_VERSION, entriesFor, type QueuedMessage } from './queue-entry.js';
+import type { QueueEvent } from './queue-event.js';
+import type { NewMail } from './queue-store.js';
+
+/** What a bounce is built from. Times in milliseconds since the epoch. */
+export interface BounceReport {
+  readonly kind: 'failed' | 'delayed';
+  readonly now: number;
+  readonly arrivalAt: number;
+  readonly reportingMta: string;
+  /** The address in the From field of the report. */
+  readonly from?: string;
+  /** Of the original message. */
+  readonly envelope: Omit<Envelope, 'to'>;
+  readonly recipients: readonly {
+    readonly recipient: string;
+    readonly failure: Failure;
+    readonly attempts: number;
+    readonly lastAttemptAt?: number;
+    readonly remoteMta?: string;
+    readonly retryUntilAt?: number;
+  }[];
+  /** The original message. */
+  readonly message: Message;
+  readonly id: string;
+}
+
+export type BuildBounce = (report: BounceReport) => Promise<Mail>;
+export type MayBounce = (envelope: Omit<Envelope, 'to'>, kind: BounceReport['kind']) => boolean;
+
+export interface BounceOptions {
+  /**
+   * `message` (default): a report in the form of RFC 3464 to the envelope sender. `event`: only the
+   * event `bounced`. `off`: not even that. A function builds the message instead.
+   */
+  readonly bounces?: 'message' | 'event' | 'off' | BuildBounce;
+  /** A warning to the sender when a second attempt was answered 4xx. Default false. */
+  readonly delayWarnings?: boolean;
+  /** The name of this host in bounces. Default the host's own. */
+  readonly reportingMta?: string;
+}
+
+export interface NoticeServices {
+  readonly bounces: NonNullable<BounceOptions['bounces']>;
+  readonly reportingMta: string | undefined;
+  readonly buildBounce: BuildBounce;
+  readonly mayBounce: MayBounce;
+}
+
+/** The message to store, if there is one, and the event that follows once it is. */
+export interface Notice {
+  readonly mail?: NewMail;
+  readonly event?: QueueEvent;
+}
+
+export interface Concerned extends FailedRecipient {
+  readonly retryUntilAt?: number;
+}
+
+type Original = Pick<QueuedMessage, 'id' | 'from' | 'dsn' | 'arrivalAt'>;
+
+/** The bounce for recipients that failed. Never rejects: mail that cannot be reported on is still settled. */
+export async function bounceNotice(
+  services: NoticeServices,
+  original: Original,
+  body: Message,
+  recipients: readonly Concerned[],
+  now: number,
+): Promise<Notice> {
+  const { id, from } = original;
+  const { bounces } = services;
+  if (recipients.length === 0 || bounces === 'off') return {};
+  const bounced = (rest: Partial<QueueEvent & { type: 'bounced' }>): QueueEvent => ({
+    type: 'bounced',
+    at: now,
+    id,
+    from,
+    recipients,
+    ...rest,
+  });
+  if (from === '') return { event: bounced({ notSent: 'null-sender' }) };
+  if (bounces === 'event' || !services.mayBounce(envelopeOf(original), 'failed')) {
+    return { event: bounced({ notSent: 'not-wanted' }) };
+  }
+  const mail = await built(services, 'failed', original, body, recipients, now);
+  return mail
+    ? { mail, event: bounced({ bounce: mail.message.id }) }
+    : { event: bounced({ notSent: 'could-not-be-built' }) };
+}
+
+/** The warning that recipients are late. */
+export async function delayNotice(
+  services: NoticeServices,
+  original: Original,
+  body: Message,
+  recipients: readonly Concerned[],
+  now: number,
+): Promise<Notice> {
+  const { id, from } = original;
+  if (recipients.length === 0 || from === '' || !services.mayBounce(envelopeOf(original), 'delayed')) return {};
+  const mail = await built(services, 'delayed', original, body, recipients, now);
+  if (!mail) return {};
+  const event: QueueEvent = {
+    type: 'delay-warned',
+    at: now,
+    id,
+    recipients: recipients.map(({ recipient }) => recipient),
+    warning: mail.message.id,
+  };
+  return { mail, event };
+}
+
+function envelopeOf({ from, dsn }: Original): Omit<Envelope, 'to'> {
+  return { from, ...(dsn && { dsn }) };
+}
+
+async function built(
+  { bounces, reportingMta, buildBounce }: NoticeServices,
+  kind: BounceReport['kind'],
+  original: Original,
+  message: Message,
+  recipients: readonly Concerned[],
+  now: number,
+): Promise<NewMail | undefined> {
+  try {
+    const mail = await (typeof bounces === 'function' ? bounces : buildBounce)({
+      kind,
+      now,
+      arrivalAt: original.arrivalAt,
+      reportingMta: reportingMta ?? hostname(),
+      envelope: envelopeOf(original),
+      recipients,
+      message,
+      id: original.id,
+    });
+    return {
+      // From `<>` whatever the builder says: a report that could be bounced would make a loop.
+      message: { v: ENTRY_VERSION, id: newId(now), from: '', arrivalAt: now },
+      body: mail.message,
+      entries: entriesFor(mail.envelope),
+      named: false,
+    };
+  } catch {
+    return undefined;
+  }
+}

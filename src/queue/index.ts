@@ -1,0 +1,29 @@
+/**
+ * `smtp-routes/queue`: mail that survives the end of the process, and a queue in memory for tests.
+ */
+export type {
+  Affected,
+  DeliveryCounters,
+  DeliveryQueue,
+  EntryStatus,
+  HostStatus,
+  QueueCounters,
+  QueueFilter,
+  QueuePage,
+  ShowFilter,
+  ShownEntry,
+  ShownRecipient,
+  Suspension,
+  TopHostsOptions,
+  Which,
+} from './delivery-queue.js';
+export { memoryQueue } from './memory-queue.js';
+export { QueueStorageError, type SqliteDatabase, type StorageProblem } from './sqlite-database.js';
+export { sqliteQueue, type SqliteQueueOptions } from './sqlite-queue.js';
+export { MessageTooLargeError } from './message-bytes.js';
+export { nextStep, type FailedRecipient, type QueuePossiblyDelivered, type Step, type StepInput } from './next-step.js';
+export type { AttemptNote, EntryRecipient, QueuedMessage, QueueEntry, Redirection } from './queue-entry.js';
+export type { QueueEvent } from './queue-event.js';
+export type { OnQueueEvent } from './queue-observer.js';
+export type { QueueOptions } from './queue-options.js';
+export type { BounceReport, BuildBounce } from './failure-notices.js';

@@ -1,0 +1,155 @@
+/**
+ * Takes messages in: checks them, stores them, and where workers are to spare hands them over at
+ * once, so that storing and claiming are one commit.
+ */
+import { checkBounceProfile } from '../core/bounce-profile.js';
+import { checkOptions, isAnything, isOneOf, isString, type Check } from '../core/check-options.js';
+import { Problems } from '../core/config-error.js';
+import type { DeliveryOutcome } from '../core/outcome.js';
+import { checkMail, type Mail } from '../delivery/mail.js';
+import type { Submission, SubmitOptions } from '../delivery/mail-queue.js';
+import type { Clock } from '../delivery/system-clock.js';
+import { notTried } from './attempt-claim.js';
+import { newId } from './message-id.js';
+import { ENTRY_VERSION, entriesFor, type QueueEntry } from './queue-entry.js';
+import type { QueueObserver } from './queue-observer.js';
+import type { Claim, NewMail, QueueStore } from './queue-store.js';
+import type { QueueWorkers } from './queue-workers.js';
+import type { UnderWay } from './under-way.js';
+
+export interface IntakeOptions {
+  readonly store: QueueStore;
+  readonly workers: QueueWorkers;
+  readonly observer: QueueObserver;
+  readonly clock: Clock;
+  readonly underWay: UnderWay;
+}
+
+export class Intake {
+  readonly #options: IntakeOptions;
+
+  constructor(options: IntakeOptions) {
+    this.#options = options;
+  }
+
+  async submit(mail: Mail, options: SubmitOptions): Promise<Submission> {
+    checkSubmission(mail, options);
+    options.signal?.throwIfAborted();
+    const at = this.#options.clock.now();
+    const { from, to, dsn } = mail.envelope;
+    const entries = entriesFor(mail.envelope);
+    const id = options.id ?? newId(at);
+    const message = {
+      v: ENTRY_VERSION,
+      id,
+      from,
+      arrivalAt: at,
+      ...(dsn && { dsn }),
+      ...(options.profile && { profile: options.profile }),
+    } as const;
+    const stored = this.#storeAndRun(
+      { message, body: mail.message, entries, named: options.id !== undefined },
+      options.wait === 'first-attempt',
+    );
+    const { known, size, attempt } = await unlessAborted(this.#options.underWay.track(stored), options.signal);
+    if (!known) this.#options.observer.emit({ type: 'stored', at, id, from, recipients: to, size });
+    if (!attempt || options.wait !== 'first-attempt') return { id };
+    const outcome = await unlessAborted(attempt, options.signal);
+    return outcome ? { id, outcome } : { id };
+  }
+
+  /** Stores a message; if there are workers to spare it is theirs at once, without a second commit. */
+  async #storeAndRun(
+    mail: NewMail,
+    awaited: boolean,
+  ): Promise<{ known: boolean; size: number; attempt?: Promise<DeliveryOutcome | undefined> }> {
+    const { workers } = this.#options;
+    const hasPlaces = !awaited && workers.takePlaces(mail.entries);
+    const claim = awaited || hasPlaces ? { by: workers.by(), now: this.#options.clock.now() } : undefined;
+    let entries: Claim['entries'] = [];
+    try {
+      const { known, size, claimed } = await this.#options.store.put(mail, claim);
+      entries = claimed;
+      if (claimed.length === 0) {
+        if (!known) workers.poke();
+        return {
+          known,
+          size,
+          ...(awaited && !known && { attempt: Promise.resolve(suspended(mail, [], this.#options.clock.now())) }),
+        };
+      }
+      const { message, body } = mail;
+      const theirs: Claim = { message: { ...message, size }, body, entries: claimed };
+      if (!awaited) {
+        void workers.run(theirs);
+        return { known, size };
+      }
+      const attempt = this.#options.underWay.track(workers.runWhenFree(theirs));
+      const withSuspended = attempt.then(
+        (outcome) => outcome && suspended(mail, claimed, this.#options.clock.now(), outcome),
+      );
+      withSuspended.catch(() => undefined);
+      return { known, size, attempt: withSuspended };
+    } finally {
+      if (hasPlaces) this.#correctPlaces(mail.entries, entries);
+    }
+  }
+
+  /** Places were taken for all entries of a message, but only some were claimed, or none. */
+  #correctPlaces(wanted: readonly QueueEntry[], claimed: Claim['entries']): void {
+    if (claimed.length === 0) this.#options.workers.yieldPlaces(wanted);
+    else {
+      const theirs = new Set(claimed.map(({ entry }) => entry.domain));
+      for (const { domain } of wanted) if (!theirs.has(domain)) this.#options.workers.shares.leave(domain);
+    }
+  }
+}
+
+const SUBMIT_CHECKS: Readonly<Record<string, Check>> = {
+  id: isString,
+  wait: isOneOf('stored', 'first-attempt'),
+  profile: isAnything,
+  signal: isAnything,
+};
+
+/** @throws {RouteConfigError} for wrong use */
+function checkSubmission(mail: Mail, options: SubmitOptions): void {
+  const problems = new Problems();
+  checkOptions(options, SUBMIT_CHECKS, 'options', problems);
+  if (options.profile !== undefined) checkBounceProfile(options.profile, 'options.profile', problems);
+  problems.throwIfAny('submit');
+  checkMail(mail, options.signal ? { signal: options.signal } : {});
+}
+
+/** The outcome with the recipients whose domains are suspended, in the order of the envelope. */
+function suspended(
+  { message, entries }: NewMail,
+  claimed: Claim['entries'],
+  now: number,
+  tried?: DeliveryOutcome,
+): DeliveryOutcome {
+  const theirs = new Set(claimed.map(({ entry }) => entry.domain));
+  const rest = entries.filter(({ domain }) => !theirs.has(domain));
+  if (tried && rest.length === 0) return tried;
+  const failure = { kind: 'aborted', message: 'delivery is suspended' } as const;
+  const to = rest.flatMap(({ recipients }) => recipients.map(({ recipient }) => recipient));
+  const waiting = notTried(message.id, to, failure, now);
+  return tried ? { ...tried, recipients: [...tried.recipients, ...waiting.recipients] } : waiting;
+}
+
+/** The work goes on; only the waiting ends. */
+async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return await work;
+  let stop: (() => void) | undefined;
+  const aborted = new Promise<never>((_resolve, reject) => {
+    stop = () => reject(signal.reason as Error);
+    if (signal.aborted) stop();
+    else signal.addEventListener('abort', stop, { once: true });
+  });
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    if (stop) signal.removeEventListener('abort', stop);
+    work.catch(() => undefined);
+  }
+}

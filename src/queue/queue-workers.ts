@@ -1,0 +1,249 @@
+/**
+ * The workers of a queue in this process: so many claims at once, each attempted, settled and
+ * followed by the next; leases renewed meanwhile; sleep when nothing is due.
+ */
+import type { DeliveryOutcome } from '../core/outcome.js';
+import { attemptClaim, type AttemptServices } from './attempt-claim.js';
+import { DomainShares } from './domain-shares.js';
+import { Housekeeping } from './housekeeping.js';
+import { Leases, type Leased } from './leases.js';
+import { Nap } from './nap.js';
+import type { QueueEntry } from './queue-entry.js';
+import type { QueueObserver } from './queue-observer.js';
+import type { QueueSettings } from './queue-options.js';
+import type { Claim, ClaimBy, QueueStore } from './queue-store.js';
+import { Settling } from './settling.js';
+import { Slots } from './slots.js';
+
+export interface WorkersOptions {
+  readonly store: QueueStore;
+  readonly attempts: AttemptServices;
+  readonly settings: QueueSettings;
+  readonly holder: string;
+  readonly isDead: (holder: string) => boolean;
+  readonly observer: QueueObserver;
+}
+
+/** Workers that new mail leaves to what waits for a retry: one in so many. */
+const RETRY_WORKERS = 4;
+/** After the store has failed. */
+const TROUBLE_PAUSE_MS = 1_000;
+export class QueueWorkers {
+  readonly shares: DomainShares;
+  readonly slots: Slots;
+  readonly #options: WorkersOptions;
+  readonly #leases: Leases;
+  readonly #nap: Nap;
+  readonly #housekeeping: Housekeeping;
+  readonly #settling: Settling;
+  readonly #ends = new Set<Promise<unknown>>();
+  #started = false;
+  #closed = false;
+  #claiming = false;
+  #poked = false;
+  #turn = 0;
+
+  constructor(options: WorkersOptions) {
+    this.#options = options;
+    this.shares = new DomainShares(options.settings.perDomain);
+    this.slots = new Slots(options.settings.concurrency);
+    const { store, settings, attempts } = options;
+    const onTrouble = (error: unknown): void => this.#trouble('renewing leases', error);
+    this.#settling = new Settling({ store, observer: options.observer, clock: attempts.deliverer.clock });
+    this.#nap = new Nap(attempts.deliverer.clock);
+    this.#housekeeping = new Housekeeping({ ...options, leaseMs: settings.leaseMs, clock: attempts.deliverer.clock });
+    this.#leases = new Leases({
+      store,
+      leaseMs: settings.leaseMs,
+      clock: attempts.deliverer.clock,
+      by: () => this.by(),
+      onTrouble,
+    });
+  }
+
+  get started(): boolean {
+    return this.#started;
+  }
+
+  start(keepAlive: boolean): void {
+    this.#nap.keepAlive ||= keepAlive;
+    this.#started = true;
+    this.poke();
+  }
+
+  /** Something may be due. */
+  poke(): void {
+    this.#poked = true;
+    this.#nap.end();
+    if (!this.#claiming && this.#started && !this.#closed) void this.#fill();
+  }
+
+  /** A claim for now. */
+  by(): ClaimBy {
+    const { holder, settings } = this.#options;
+    return { holder, leaseUntil: this.#now() + settings.leaseMs };
+  }
+
+  /**
+   * Takes a worker and a place in each domain's share for new mail, if there are any to spare; they
+   * are then `run`'s, or given back by `yieldPlaces`.
+   */
+  takePlaces(entries: readonly QueueEntry[]): boolean {
+    const spare = Math.ceil(this.slots.total / RETRY_WORKERS);
+    if (!this.#started || this.#closed || this.slots.free <= (this.slots.total > 1 ? spare : 0)) return false;
+    if (!entries.every(({ domain }) => this.shares.hasRoom(domain))) return false;
+    this.slots.take(1);
+    for (const { domain } of entries) this.shares.take(domain);
+    return true;
+  }
+
+  yieldPlaces(entries: readonly QueueEntry[]): void {
+    for (const { domain } of entries) this.shares.leave(domain);
+    this.slots.leave();
+  }
+
+  /** Waits for a worker, however many wait; the claim's lease is renewed meanwhile. */
+  async runWhenFree(claim: Claim): Promise<DeliveryOutcome | undefined> {
+    const running = this.#leases.enter(claim);
+    await this.slots.wait();
+    for (const { entry } of claim.entries) this.shares.take(entry.domain);
+    return await this.#track(this.#attempt(running));
+  }
+
+  /** Attempts a claim for which places are taken. Resolves once the result is stored; undefined if there is none. */
+  run(claim: Claim): Promise<DeliveryOutcome | undefined> {
+    return this.#track(this.#attempt(this.#leases.enter(claim)));
+  }
+
+  /** Everything due now, once. */
+  async runDue(): Promise<DeliveryOutcome[]> {
+    await this.#housekeeping.run();
+    const dueBy = this.#now();
+    const outcomes: DeliveryOutcome[] = [];
+    const running = new Set<Promise<void>>();
+    const state = { stopped: false };
+    for (;;) {
+      const claims = state.stopped ? [] : await this.#claim(dueBy);
+      for (const claim of claims) {
+        const run = this.run(claim).then((outcome) => {
+          running.delete(run);
+          if (outcome) outcomes.push(outcome);
+          else state.stopped = true;
+        });
+        running.add(run);
+      }
+      if (claims.length > 0) continue;
+      // What follows from these, as a bounce, is due as well.
+      if (running.size > 0) await Promise.race(running);
+      else if (this.slots.free === 0) await this.slots.wait().then(() => this.slots.leave());
+      else return outcomes;
+    }
+  }
+
+  /** Claims nothing more, and resolves when what is in flight has ended. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#settling.close();
+    this.#nap.end();
+    while (this.#ends.size > 0) await Promise.all(this.#ends);
+    this.#leases.close();
+  }
+
+  #now(): number {
+    return this.#options.attempts.deliverer.clock.now();
+  }
+
+  async #fill(): Promise<void> {
+    this.#claiming = true;
+    try {
+      while (this.#isOpen()) {
+        this.#poked = false;
+        if (this.#housekeeping.isDue()) await this.#housekeeping.run();
+        const claims = this.slots.free > 0 ? await this.#claim(this.#now()) : [];
+        for (const claim of claims) void this.run(claim);
+        if (claims.length === 0 && !this.#wasPoked()) await this.#rest();
+      }
+    } catch (error) {
+      this.#trouble('claiming', error);
+      await this.#nap.take(TROUBLE_PAUSE_MS);
+      if (this.#isOpen()) setImmediate(() => this.poke());
+    } finally {
+      this.#claiming = false;
+    }
+  }
+
+  // The compiler does not see that these change while something is awaited.
+  #isOpen(): boolean {
+    return this.#started && !this.#closed;
+  }
+
+  #wasPoked(): boolean {
+    return this.#poked;
+  }
+
+  /** Claims for as many workers as are free when the store gets to it. */
+  async #claim(dueBy: number): Promise<Claim[]> {
+    const { store } = this.#options;
+    let taken = 0;
+    const turns = (): ('new' | 'retry')[] => {
+      this.slots.giveBack(taken);
+      taken = this.slots.free;
+      this.slots.take(taken);
+      return Array.from({ length: taken }, () => (++this.#turn % RETRY_WORKERS === 0 ? 'retry' : 'new'));
+    };
+    let used = 0;
+    try {
+      const claims = await store.claim({ by: this.by(), now: this.#now(), dueBy, turns, shares: this.shares });
+      for (const { entries } of claims) for (const { entry } of entries) this.shares.take(entry.domain);
+      used = claims.length;
+      return claims;
+    } finally {
+      this.slots.giveBack(taken - used);
+    }
+  }
+
+  async #rest(): Promise<void> {
+    const { store, settings } = this.#options;
+    const dueAt = this.slots.free > 0 ? await store.nextDueAt(this.shares) : undefined;
+    if (this.#wasPoked()) return;
+    // Never long: other processes may store mail, and the clock may be set.
+    await this.#nap.take(Math.min(Math.max(1, (dueAt ?? Infinity) - this.#now()), settings.pollMs));
+  }
+
+  #track<T>(run: Promise<T>): Promise<T> {
+    this.#ends.add(run);
+    return run.finally(() => this.#ends.delete(run));
+  }
+
+  async #attempt(running: Leased): Promise<DeliveryOutcome | undefined> {
+    const { claim } = running;
+    const { store, attempts } = this.#options;
+    try {
+      const attempted = await attemptClaim(attempts, claim, running.controller.signal);
+      const settling = this.#settling.settle(claim, attempted);
+      // The worker is free as soon as the store has the result: settling and claiming share a commit.
+      this.#leave(running);
+      await settling;
+      return attempted.outcome;
+    } catch (error) {
+      this.#trouble('attempting', error);
+      // The deliverer takes nothing more, so neither do we: until somebody starts the queue again.
+      this.#started = false;
+      this.#leave(running);
+      await store.giveBack(claim.entries).catch((problem: unknown) => this.#trouble('giving back', problem));
+      return undefined;
+    }
+  }
+
+  #leave(running: Leased): void {
+    this.#leases.leave(running);
+    for (const { entry } of running.claim.entries) this.shares.leave(entry.domain);
+    this.slots.leave();
+    this.poke();
+  }
+
+  #trouble(during: string, error: unknown): void {
+    const known = error instanceof Error ? error : new Error(String(error));
+    this.#options.observer.emit({ type: 'trouble', at: this.#now(), during, error: known });
+  }
+}

@@ -1,0 +1,97 @@
+/**
+ * Results of attempts in the database: of whoever holds the claim, and of those who held it once.
+ * Everything here runs within a transaction.
+ */
+import { countsOf, noCounts } from './domain-tally.js';
+import { readEntry, type QueueEntry } from './queue-entry.js';
+import type { EntryResult } from './queue-store.js';
+import type { Statements } from './sqlite-database.js';
+import type { SqliteDomains } from './sqlite-domains.js';
+import type { SqliteWindows } from './sqlite-windows.js';
+
+interface EntryRow {
+  readonly message: number;
+  readonly domain: string;
+  readonly state: number;
+  readonly token: number;
+  readonly recipients: number;
+}
+
+export class SqliteResults {
+  readonly #sql: Statements;
+  readonly #domains: SqliteDomains;
+  readonly #windows: SqliteWindows;
+
+  constructor(sql: Statements, domains: SqliteDomains, windows: SqliteWindows) {
+    this.#sql = sql;
+    this.#domains = domains;
+    this.#windows = windows;
+  }
+
+  /** What became of the entry; `done` if nothing is left of its message. */
+  settle(result: EntryResult, now: number): 'lost' | 'open' | 'done' {
+    const row = this.#sql.get<EntryRow>(
+      'SELECT message, domain, state, token, recipients FROM smtp_routes_entry WHERE seq = ?',
+      result.key,
+    );
+    if (row?.token !== result.token || row.state !== 1) {
+      if (row) this.#removeDelivered(result, row, now);
+      return 'lost';
+    }
+    this.#domains.record(result, countsOf(result.tally), now);
+    const { next } = result;
+    const entry = next.then === 'done' ? undefined : this.#stillOpen(result, row, next.entry);
+    if (!entry || next.then === 'done') {
+      return this.#windows.deleteEntry(result.key, row.message, row.domain, row.recipients, now) ? 'done' : 'open';
+    }
+    const { recipients } = entry;
+    this.#sql.run(
+      `UPDATE smtp_routes_entry SET kind = 1, state = ?, due_at = ?, set_at = ?, recipients = ?, held = ?, holder = NULL, data = ?
+       WHERE seq = ?`,
+      next.then === 'held' ? 2 : 0,
+      next.then === 'held' ? now : next.at,
+      now,
+      recipients.length,
+      recipients.filter(({ held }) => held).length,
+      JSON.stringify(entry),
+      result.key,
+    );
+    this.#domains.touch(row.domain, recipients.length - row.recipients);
+    return 'open';
+  }
+
+  /** A late result of somebody else may have removed some meanwhile. */
+  #stillOpen({ key, had }: EntryResult, { recipients }: EntryRow, entry: QueueEntry): QueueEntry | undefined {
+    if (recipients === had) return entry;
+    const stored = this.#stored(key);
+    const names = new Set(stored?.recipients.map(({ recipient }) => recipient));
+    const left = entry.recipients.filter(({ recipient }) => names.has(recipient));
+    return left.length > 0 ? { ...entry, recipients: left } : undefined;
+  }
+
+  /** What a late result says was delivered is never tried again, whoever has the entry now. */
+  #removeDelivered({ key, gone }: EntryResult, row: EntryRow, now: number): void {
+    const stored = this.#stored(key);
+    if (!stored || row.state === 3) return;
+    const left = stored.recipients.filter(({ recipient }) => !gone.includes(recipient));
+    const removed = stored.recipients.length - left.length;
+    if (removed === 0) return;
+    this.#domains.count(row.domain, { ...noCounts(), delivered: removed });
+    if (left.length === 0 && row.state !== 1) {
+      this.#windows.deleteEntry(key, row.message, row.domain, row.recipients, now);
+      return;
+    }
+    this.#sql.run(
+      'UPDATE smtp_routes_entry SET recipients = ?, held = ?, data = ? WHERE seq = ?',
+      left.length,
+      left.filter(({ held }) => held).length,
+      JSON.stringify({ ...stored, recipients: left }),
+      key,
+    );
+    this.#domains.touch(row.domain, -removed);
+  }
+
+  #stored(key: number): QueueEntry | undefined {
+    return readEntry(this.#sql.get<{ data: string }>('SELECT data FROM smtp_routes_entry WHERE seq = ?', key)?.data);
+  }
+}

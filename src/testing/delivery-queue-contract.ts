@@ -1,0 +1,16 @@
+/**
+ * What every `DeliveryQueue` must do, whatever stores the mail, in the form of `contract.ts`. Cases
+ * drive the queue with `runDue()` and short schedules, so that an engine with timers of its own can
+ * pass too: it lets the time really go by.
+ */
+import type { ContractCase } from './contract.js';
+import { queueDelivers } from './queue-contract-delivery.js';
+import { queueObeys } from './queue-contract-operators.js';
+import { queueRuns } from './queue-contract-running.js';
+import type { QueueSetting } from './queue-stage.js';
+
+export const deliveryQueueContract: readonly ContractCase<QueueSetting>[] = [
+  ...queueDelivers,
+  ...queueObeys,
+  ...queueRuns,
+];
