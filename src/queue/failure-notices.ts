@@ -4,37 +4,14 @@
  * stored in the same step that removes these recipients, so that neither gets lost alone.
  */
 import { hostname } from 'node:os';
-import type { Failure } from '../core/failure.js';
 import type { Mail } from '../delivery/mail.js';
 import type { Envelope, Message } from '../delivery/relay-transport.js';
+import type { BounceReport } from './bounce-report.js';
 import type { FailedRecipient } from './next-step.js';
 import { newId } from './message-id.js';
 import { ENTRY_VERSION, entriesFor, type QueuedMessage } from './queue-entry.js';
 import type { QueueEvent } from './queue-event.js';
 import type { NewMail } from './queue-store.js';
-
-/** What a bounce is built from. Times in milliseconds since the epoch. */
-export interface BounceReport {
-  readonly kind: 'failed' | 'delayed';
-  readonly now: number;
-  readonly arrivalAt: number;
-  readonly reportingMta: string;
-  /** The address in the From field of the report. */
-  readonly from?: string;
-  /** Of the original message. */
-  readonly envelope: Omit<Envelope, 'to'>;
-  readonly recipients: readonly {
-    readonly recipient: string;
-    readonly failure: Failure;
-    readonly attempts: number;
-    readonly lastAttemptAt?: number;
-    readonly remoteMta?: string;
-    readonly retryUntilAt?: number;
-  }[];
-  /** The original message. */
-  readonly message: Message;
-  readonly id: string;
-}
 
 export type BuildBounce = (report: BounceReport) => Promise<Mail>;
 export type MayBounce = (envelope: Omit<Envelope, 'to'>, kind: BounceReport['kind']) => boolean;

@@ -26,4 +26,6 @@ export type { AttemptNote, EntryRecipient, QueuedMessage, QueueEntry, Redirectio
 export type { QueueEvent } from './queue-event.js';
 export type { OnQueueEvent } from './queue-observer.js';
 export type { QueueOptions } from './queue-options.js';
-export type { BounceReport, BuildBounce } from './failure-notices.js';
+export { buildBounce } from './bounce-builder.js';
+export type { BounceReport, ReportedRecipient } from './bounce-report.js';
+export type { BuildBounce } from './failure-notices.js';

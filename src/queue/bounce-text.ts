@@ -1,0 +1,67 @@
+/**
+ * The part of a bounce that people read.
+ */
+import type { Failure } from '../core/failure.js';
+import { onOneLine } from '../core/reply.js';
+import type { BounceReport, ReportedRecipient } from './bounce-report.js';
+import { dateTime } from './delivery-status.js';
+import { replyText, rootOf } from './failure-status.js';
+import type { OriginalPart } from './original-part.js';
+
+export function bounceSubject({ kind }: BounceReport): string {
+  return kind === 'failed' ? 'Your message could not be delivered' : 'Your message is delayed';
+}
+
+export function bounceText(report: BounceReport, original: OriginalPart | undefined): string {
+  const { kind, reportingMta, recipients } = report;
+  const lines = [
+    `This is the mail system at ${onOneLine(reportingMta)}.`,
+    '',
+    ...(kind === 'failed' ? FAILED : DELAYED),
+    ...recipients.flatMap((recipient) => ['', ...aboutRecipient(recipient, kind)]),
+    '',
+    ...(original ? [`${CONTENTS[original.holds]} attached.`] : ['Your message itself could not be read again.']),
+    '',
+  ];
+  return lines.join('\r\n');
+}
+
+const FAILED = [
+  'Your message could not be delivered to the recipients below. No further attempt',
+  'will be made. Please check the addresses, or reach the recipients another way.',
+];
+
+const DELAYED = [
+  'Your message has not been delivered to the recipients below yet. You need not do',
+  'anything: it is tried again, and you will be told if it cannot be delivered.',
+];
+
+const CONTENTS: Readonly<Record<OriginalPart['holds'], string>> = {
+  message: 'A copy of your message is',
+  headers: 'The headers of your message are',
+};
+
+function aboutRecipient(
+  { recipient, failure, attempts, remoteMta, retryUntilAt }: ReportedRecipient,
+  kind: string,
+): string[] {
+  const tried = attempts === 1 ? 'Tried once.' : `Tried ${String(attempts)} times.`;
+  return [
+    `<${onOneLine(recipient)}>`,
+    ...(failure.kind === 'expired' ? [`    ${tried}`] : []),
+    `    ${reason(rootOf(failure), remoteMta)}`,
+    ...(kind === 'delayed' && retryUntilAt !== undefined ? [`    It is tried until ${dateTime(retryUntilAt)}.`] : []),
+  ];
+}
+
+function reason(failure: Failure, remoteMta: string | undefined): string {
+  const host = remoteMta === undefined ? 'the receiving server' : onOneLine(remoteMta);
+  switch (failure.kind) {
+    case 'reply':
+      return `Answer of ${host}: ${onOneLine(replyText(failure.reply))}`;
+    case 'lost':
+      return `No usable answer from ${host}: ${onOneLine(failure.message)}`;
+    default:
+      return `Reason: ${onOneLine(failure.message)}`;
+  }
+}
