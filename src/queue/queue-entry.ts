@@ -14,7 +14,6 @@ import type { Redirection } from '../delivery/redirection.js';
 
 export const ENTRY_VERSION = 1;
 
-/** Another way than the domain's own: through one relay of the table, or as mail for another domain goes. */
 export type { Redirection };
 
 /** A message without its body. Times in milliseconds since the epoch. */
