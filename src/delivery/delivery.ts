@@ -57,7 +57,7 @@ export class Delivery implements Bagged {
   readonly watched: boolean;
   readonly #outcomes: RecipientOutcome[];
   readonly #attempts: Attempt[] = [];
-  readonly #lookups: Lookup[] = [];
+  #lookups: Lookup[] | undefined;
   readonly interruption: Interruption = new Interruption();
   #retryAfterMs: number | undefined;
   #interrupted: (Failure & { kind: 'aborted' | 'expired' }) | undefined;
@@ -151,7 +151,7 @@ export class Delivery implements Bagged {
   }
 
   recordLookup(lookup: Lookup): void {
-    this.#lookups.push(lookup);
+    (this.#lookups ??= []).push(lookup);
   }
 
   /** Events are made only if somebody listens. */
@@ -161,8 +161,9 @@ export class Delivery implements Bagged {
 
   outcome(): DeliveryOutcome {
     this.#attempts.sort((a, b) => a.startedAt - b.startedAt);
-    const outcome = { id: this.id, recipients: this.#outcomes, attempts: this.#attempts };
-    return this.#lookups.length > 0 ? { ...outcome, lookups: this.#lookups } : outcome;
+    const { id } = this;
+    const [recipients, attempts, lookups] = [this.#outcomes, this.#attempts, this.#lookups];
+    return lookups ? { id, recipients, attempts, lookups } : { id, recipients, attempts };
   }
 }
 

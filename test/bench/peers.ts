@@ -17,6 +17,8 @@ export interface PeerSettings {
   readonly connections: number;
   /** Connection and greeting time-outs, in milliseconds. */
   readonly timeoutMs?: number;
+  /** Connections are kept for the next message. Default true. */
+  readonly pool?: boolean;
   /** The name server, for those that ask one: every domain's exchange is 127.0.0.1. */
   readonly dns?: string;
   /** How long a failed relay goes behind the others. */
@@ -68,7 +70,7 @@ function newTally({ ports }: PeerSettings): Tally {
 }
 
 function deliverer(settings: PeerSettings): Peer {
-  const { peer, ports, connections, timeoutMs, cooling, dns } = settings;
+  const { peer, ports, connections, timeoutMs, cooling, dns, pool = true } = settings;
   const toMx = peer === 'Deliverer to MX';
   const ids = ports.map((_, i) => `host${String(i)}`);
   const routes = defineRoutes({
@@ -76,7 +78,7 @@ function deliverer(settings: PeerSettings): Peer {
     routes: toMx ? [] : [{ match: 'ALL', tiers: ids.map((id) => [id]) }],
   });
   const transport = nodemailerTransport({
-    pool: true,
+    pool,
     maxConnections: connections,
     maxMessages: MAX_MESSAGES,
     ...(timeoutMs !== undefined && { connectionTimeout: timeoutMs, greetingTimeout: timeoutMs }),
