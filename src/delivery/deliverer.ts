@@ -15,7 +15,9 @@ import { RouteResolver } from '../core/route-resolver.js';
 import type { RouteTable } from '../core/route-table.js';
 import { AbortControllers } from './abort-controllers.js';
 import { AbortListeners } from './abort-listeners.js';
+import { announce } from './announce.js';
 import { deliverBatch } from './batch.js';
+import { checkRelays } from './check-relays.js';
 import { Deadlines } from './deadlines.js';
 import {
   checkDelivererOptions,
@@ -26,7 +28,7 @@ import {
 import { Delivery, type DeliveryServices, type Recipient } from './delivery.js';
 import { noDnsFailure } from './dns-lookup.js';
 import { Exchanges, settleLookupFailure } from './exchanges.js';
-import { checkMail, reversePath, type Mail } from './mail.js';
+import { checkMail, reversePath, sharedEnvelope, type Mail } from './mail.js';
 import { Observer } from './observer.js';
 import { addressees, planBatches, type Addressee, type Planned } from './plan-batches.js';
 import { relayLimit } from './relay-limit.js';
@@ -108,11 +110,11 @@ export class Deliverer {
   async deliver(mail: Mail, options: DeliverOptions = {}): Promise<DeliveryOutcome> {
     if (this.#closed) throw new Error('deliver() was called after close()');
     checkMail(mail, options);
-    const recipients = addressees(mail.envelope.to);
-    const { from, dsn } = mail.envelope;
+    const { from, to } = mail.envelope;
+    const recipients = addressees(to);
     const path = reversePath(from);
     const message = typeof mail.message === 'string' ? Buffer.from(mail.message) : mail.message;
-    const envelope = dsn ? { from: path ?? '', dsn } : { from: path ?? '' };
+    const envelope = sharedEnvelope(mail.envelope, path ?? '');
     const id = options.id ?? `${this.#name}-${String(++this.#deliveries)}`;
     const delivery = new Delivery(this.#services, id, envelope, message, recipients.length);
     if (path === undefined) refuseSender(delivery, recipients);
@@ -182,6 +184,11 @@ export class Deliverer {
     return Object.fromEntries([...this.#table.relays(), ...this.#exchanges.relays()].map(report));
   }
 
+  /** Tries every relay of the table and sends nothing. By relay, why it cannot be used; empty if all can. */
+  check(): Promise<Map<string, Error>> {
+    return checkRelays(this.#services.transport, this.#table.relays());
+  }
+
   /**
    * Takes another table for the deliveries to come; those under way go on with theirs. Rotation and
    * health are kept for relays that stay where they are.
@@ -226,20 +233,8 @@ export class Deliverer {
   }
 }
 
-function refuseSender(delivery: Delivery, recipients: readonly Recipient[]): void {
-  const failure: Failure = { kind: 'unroutable', enhanced: '5.1.7', message: 'envelope.from is no mail address' };
-  for (const recipient of recipients) delivery.settle(recipient, { status: 'rejected', failure });
-}
+const NO_SENDER: Failure = { kind: 'unroutable', enhanced: '5.1.7', message: 'envelope.from is no mail address' };
 
-/** Says what became of the delivery, and first which failures its success would hide. */
-function announce({ clock, observer }: DeliveryServices, from: string, outcome: DeliveryOutcome): void {
-  const { id } = outcome;
-  for (const { relay, recipients, failure, verdict, shared } of outcome.attempts) {
-    if (!failure || !verdict || shared) continue;
-    const saved = outcome.recipients.find((r) => r.status === 'delivered' && recipients.includes(r.recipient));
-    if (saved?.status !== 'delivered') continue;
-    const deliveredBy = saved.relay;
-    observer.emit({ type: 'masked-failure', at: clock.now(), id, relay, failure, verdict, deliveredBy });
-  }
-  observer.emit({ type: 'settled', at: clock.now(), id, from, outcome });
+function refuseSender(delivery: Delivery, recipients: readonly Recipient[]): void {
+  for (const recipient of recipients) delivery.settle(recipient, { status: 'rejected', failure: NO_SENDER });
 }
