@@ -65,15 +65,20 @@ export class WrappedBodies {
     return envelope;
   }
 
-  /** From now on nothing can be read: what was not handed over to its end never will be. */
-  seal(): void {
+  /**
+   * From now on nothing can be read: what was not handed over to its end never will be.
+   *
+   * @param error makes nodemailer give the message up and close its connection. Not after an answer:
+   * 8 and 9 have let go of the connection by then, and nobody would be listening.
+   */
+  seal(error?: Error): void {
     this.#sealed = true;
-    this.#release();
+    this.#release(error);
   }
 
-  #release(): void {
+  #release(error?: Error): void {
     for (const { stream, progress } of this.#bodies) {
-      if (!progress.ended) stream.destroy(new Error('the attempt is over'));
+      if (!progress.ended) stream.destroy(error);
     }
   }
 }
@@ -82,9 +87,14 @@ export class WrappedBodies {
 function failing(): Readable {
   const stream = new Readable({
     read() {
-      this.destroy(new Error('the attempt is over'));
+      this.destroy(attemptOver());
     },
   });
   stream.on('error', () => undefined);
   return stream;
+}
+
+/** What a transport is told of a message that was given up. */
+export function attemptOver(): Error {
+  return new Error('the attempt is over');
 }

@@ -7,7 +7,7 @@ import { failureFromError, failuresFromError } from '../core/failure-from-error.
 import type { Failure } from '../core/failure.js';
 import { parseReply, printable } from '../core/reply.js';
 import type { RecipientReport } from '../delivery/relay-transport.js';
-import type { WrappedBodies } from './wrapped-bodies.js';
+import { attemptOver, type WrappedBodies } from './wrapped-bodies.js';
 
 /** What was seen when the transport had answered. */
 export interface WrappedEnd {
@@ -27,7 +27,7 @@ interface WrappedInfo {
 /** A success; for those of its recipients that it says were refused, it is none. */
 export function sentReports(answer: unknown, { recipients, bodies, smtp }: WrappedEnd): readonly RecipientReport[] {
   if (smtp && !bodies.ended) {
-    bodies.seal();
+    bodies.seal(attemptOver());
     const message = 'the transport reported success before the message was read';
     const phase = bodies.began ? 'data' : 'envelope';
     return recipients.map((recipient) => ({ recipient, failure: { kind: 'lost', phase, code: 'EPROTOCOL', message } }));

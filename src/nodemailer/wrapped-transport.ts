@@ -8,7 +8,7 @@ import type { AbortReason, RecipientReport, SendRequest } from '../delivery/rela
 import { abortError } from './abort-error.js';
 import type { NodemailerTransport, NodemailerTransporter } from './nodemailer-mail.js';
 import type { MailError } from './smtp-connection.js';
-import { WrappedBodies } from './wrapped-bodies.js';
+import { attemptOver, WrappedBodies } from './wrapped-bodies.js';
 import { wrappedMail } from './wrapped-mail.js';
 import { failedReports, sentReports, type WrappedEnd } from './wrapped-reports.js';
 
@@ -51,6 +51,7 @@ function settled(
       resolve(error ? failedReports(error, end) : sentReports(info, end));
     };
     const giveUp = (by: AbortSignal): void => {
+      end.bodies.seal(attemptOver());
       stop(abortError(by));
       controller.abort(by.reason);
     };

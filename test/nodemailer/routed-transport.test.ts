@@ -12,7 +12,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createTransport } from 'nodemailer';
 import { Deliverer, defineRoutes, RouteConfigError } from 'smtp-routes';
-import { RoutedMailError, RoutedTransport, type RoutedTransportOptions } from 'smtp-routes/nodemailer';
+import { RoutedMailError, RoutedTransport } from 'smtp-routes/nodemailer';
 import { recordEvents, ScriptedTransport } from 'smtp-routes/testing';
 import { describe, expect, it, test } from 'vitest';
 import { problemsOf } from '../core/problems-of.js';
