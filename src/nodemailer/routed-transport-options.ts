@@ -16,7 +16,7 @@ export type MakeQueue = (deliverer: Deliverer) => MailQueue;
 interface OwnOptions {
   /** One that is ready, in place of the options that make one. It is not closed with the transport. */
   readonly deliverer?: Deliverer;
-  /** Takes over what cannot be delivered at once. One that is ready is not closed with the transport; a function's is. */
+  /** Takes over what cannot be delivered at once, and with `onPossiblyDelivered` at its default also what may have arrived. One that is ready is not closed with the transport; a function's is. */
   readonly queue?: MailQueue | MakeQueue;
   /** Messages larger than this are rendered to a temporary file. Default 1 MiB. */
   readonly spoolAboveBytes?: number;
@@ -117,7 +117,9 @@ function makeDeliverer(
   if (Object.keys(rest).length === 0 && queue !== undefined && typeof queue !== 'function') return undefined;
   const transport = rest.transport ?? nodemailerTransport();
   try {
-    return { deliverer: new Deliverer({ ...(rest as DelivererOptions), transport }), transport };
+    // Behind a queue somebody tries again: mail that may have arrived is the queue's until a server has it for sure.
+    const policy = queue === undefined ? {} : ({ onPossiblyDelivered: 'queue' } as const);
+    return { deliverer: new Deliverer({ ...policy, ...(rest as DelivererOptions), transport }), transport };
   } catch (error) {
     if (!(error instanceof RouteConfigError)) throw error;
     for (const { path, message } of error.problems) problems.add(path, message);

@@ -15,6 +15,17 @@ const SHOWS: Readonly<Record<string, readonly (string | RegExp)[]>> = {
     'exchange1: down',
     'Messages that arrived at the second server: 1',
   ],
+  'before-and-after.ts': [/^not sent: .*452/m, 'sent: 250 2.0.0 queued', 'messages at the spare server: 1'],
+  'two-providers.ts': [/^6 2 0\n6 2 2$/m],
+  'per-domain-relays.ts': [
+    'a@acme.example: delivered by acme',
+    'b@eu.acme.example: delivered by acme',
+    'c@example.com: delivered by smarthost',
+    'd@test.invalid: discarded',
+    'acme got one copy for a@acme.example and b@eu.acme.example',
+  ],
+  'ses-beside-smtp.ts': [/delivered by ses\ndelivered by smtp/],
+  'test-your-routes.ts': [/^# pass 3$|^ℹ pass 3$/m],
 };
 
 test.for(readdirSync(join(root, 'examples')))('%s', { timeout: 30_000 }, async (name) => {
