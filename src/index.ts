@@ -30,7 +30,7 @@ export type {
   RefusedRecipient,
 } from './core/outcome.js';
 export { parseSmtpRoutes, type ParseOptions } from './core/parse-smtp-routes.js';
-export type { Relay, SmtpVia, TransportVia, Via } from './core/relay.js';
+export type { GetSocket, Relay, SmtpVia, TransportVia, Via } from './core/relay.js';
 export type { PlannedRelay, RoutePlan, Tier } from './core/route-plan.js';
 export { RouteResolver } from './core/route-resolver.js';
 export type { RouteTable, Rule } from './core/route-table.js';
@@ -40,6 +40,7 @@ export type { DelivererOptions } from './delivery/deliverer-options.js';
 export type { PossiblyDeliveredPolicy } from './delivery/delivery.js';
 export type { DnsLookup, MxAnswer, MxExchange, MxQuestion } from './delivery/dns-lookup.js';
 export type { Mail } from './delivery/mail.js';
+export type { MailQueue, Submission, SubmitOptions } from './delivery/mail-queue.js';
 export type { MxOptions } from './delivery/mx-options.js';
 export type { OnEvent } from './delivery/observer.js';
 export type {

@@ -34,6 +34,8 @@ export interface SmtpVia {
   readonly name?: string;
   readonly localAddress?: string;
   readonly proxy?: string;
+  /** Brings the socket to the relay, as nodemailer's option of that name. Where there is a `proxy`, that does. */
+  readonly getSocket?: GetSocket;
   readonly connectionTimeout?: number;
   readonly greetingTimeout?: number;
   readonly socketTimeout?: number;
@@ -45,6 +47,12 @@ export interface SmtpVia {
   readonly debug?: boolean;
   readonly transactionLog?: boolean;
 }
+
+/** Answers `{ connection: Socket }`, or nothing for a new socket; other options of a connection may stand beside it. */
+export type GetSocket<Socket = unknown> = (
+  options: object,
+  callback: (error: Error | null, found?: { readonly connection?: Socket } | false) => void,
+) => void;
 
 /** A transport or transporter that the app already has. It is called, and never closed, by us. */
 export interface TransportVia {

@@ -17,6 +17,7 @@ import { AbortControllers } from './abort-controllers.js';
 import { AbortListeners } from './abort-listeners.js';
 import { announce } from './announce.js';
 import { deliverBatch } from './batch.js';
+import { checkRelays } from './check-relays.js';
 import { Deadlines } from './deadlines.js';
 import {
   checkDelivererOptions,
@@ -27,7 +28,7 @@ import {
 import { Delivery, type DeliveryServices, type Recipient } from './delivery.js';
 import { noDnsFailure } from './dns-lookup.js';
 import { Exchanges, settleUnreachable, type Way } from './exchanges.js';
-import { checkMail, reversePath, type Mail } from './mail.js';
+import { checkMail, reversePath, sharedEnvelope, type Mail } from './mail.js';
 import { Observer } from './observer.js';
 import { addressees, planBatches, type Addressee, type Planned } from './plan-batches.js';
 import { relayLimit } from './relay-limit.js';
@@ -114,11 +115,11 @@ export class Deliverer {
     if (this.#closed) throw new Error('deliver() was called after close()');
     checkMail(mail, options);
     const resolver = redirectedResolver(options.via, this.#table, this.#resolver);
-    const recipients = addressees(mail.envelope.to);
-    const { from, dsn } = mail.envelope;
+    const { from, to } = mail.envelope;
+    const recipients = addressees(to);
     const path = reversePath(from);
     const message = typeof mail.message === 'string' ? Buffer.from(mail.message) : mail.message;
-    const envelope = dsn ? { from: path ?? '', dsn } : { from: path ?? '' };
+    const envelope = sharedEnvelope(mail.envelope, path ?? '');
     const id = options.id ?? `${this.#name}-${String(++this.#deliveries)}`;
     const delivery = new Delivery(this.#services, id, envelope, message, recipients.length);
     if (path === undefined) refuseSender(delivery, recipients);
@@ -191,6 +192,11 @@ export class Deliverer {
     return Object.fromEntries([...ofTable, ...this.#states.lookedUp()].map(report));
   }
 
+  /** Tries every relay of the table and sends nothing. By relay, why it cannot be used; empty if all can. */
+  check(): Promise<Map<string, Error>> {
+    return checkRelays(this.#services.transport, this.#table.relays());
+  }
+
   /**
    * Takes another table for the deliveries to come; those under way go on with theirs. Rotation and
    * health are kept for relays that stay where they are.
@@ -235,7 +241,8 @@ export class Deliverer {
   }
 }
 
+const NO_SENDER: Failure = { kind: 'unroutable', enhanced: '5.1.7', message: 'envelope.from is no mail address' };
+
 function refuseSender(delivery: Delivery, recipients: readonly Recipient[]): void {
-  const failure: Failure = { kind: 'unroutable', enhanced: '5.1.7', message: 'envelope.from is no mail address' };
-  for (const recipient of recipients) delivery.settle(recipient, { status: 'rejected', failure });
+  for (const recipient of recipients) delivery.settle(recipient, { status: 'rejected', failure: NO_SENDER });
 }

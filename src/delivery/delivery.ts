@@ -102,8 +102,7 @@ export class Delivery implements Bagged {
 
   /** The envelope for some of the recipients, as it goes over the wire. */
   envelopeTo(to: readonly string[]): Envelope {
-    const { from, dsn } = this.#envelope;
-    return dsn ? { from, to, dsn } : { from, to };
+    return { ...this.#envelope, to };
   }
 
   settle({ index, address }: Recipient, result: ResultOf<RecipientOutcome>): void {

@@ -24,6 +24,9 @@ export interface Submission {
 }
 
 export interface MailQueue {
-  /** Resolves once the message would survive the end of this process. Rejects if it was not stored. */
+  /**
+   * Resolves once the message would survive the end of this process. Rejects if it was not stored. A
+   * message given as a source can be opened until this settles: what a queue needs later it copies.
+   */
   submit(mail: Mail, options?: SubmitOptions): Promise<Submission>;
 }

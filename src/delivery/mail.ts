@@ -62,3 +62,15 @@ export function reversePath(from: string): string | undefined {
   if (from === '') return from;
   return readMailbox(from)?.wire;
 }
+
+/** What all transactions of a delivery have in common. */
+export function sharedEnvelope(envelope: Envelope, from: string): Omit<Envelope, 'to'> {
+  const { dsn, use8BitMime, requireTLSExtensionEnabled } = envelope;
+  if (!dsn && !use8BitMime && !requireTLSExtensionEnabled) return { from };
+  return {
+    from,
+    ...(dsn && { dsn }),
+    ...(use8BitMime && { use8BitMime }),
+    ...(requireTLSExtensionEnabled && { requireTLSExtensionEnabled }),
+  };
+}

@@ -19,6 +19,10 @@ export interface Envelope {
   readonly from: string;
   readonly to: readonly string[];
   readonly dsn?: DsnParameters;
+  /** RFC 6152: the message holds octets above 127. nodemailer's name, as the next. */
+  readonly use8BitMime?: boolean;
+  /** RFC 8689: only to be sent on over TLS, by every server on the way. */
+  readonly requireTLSExtensionEnabled?: boolean;
 }
 
 /** Rendered message bytes that can be opened again for each attempt: the same bytes every time. `size` in bytes. */

@@ -7,6 +7,7 @@ import { isIP } from 'node:net';
 import type { Relay, SmtpVia } from '../core/relay.js';
 import { SMTP_OPTION_NAMES } from '../core/smtp-via-options.js';
 import { inTime } from './in-time.js';
+import { broughtSocket } from './brought-socket.js';
 import { proxySocket } from './proxy-socket.js';
 import { nodemailerMajor, type ConnectionOptions } from './smtp-connection.js';
 
@@ -17,7 +18,7 @@ const TIMEOUTS = { connectionTimeout: 30_000, greetingTimeout: 30_000, socketTim
 const FINAL_REPLY_TIMEOUT_MS = 600_000;
 
 /** `auth` and `proxy` are handled here and by `auth.ts`, not by the connection. */
-const NOT_FOR_THE_CONNECTION: ReadonlySet<string> = new Set(['auth', 'authMethod', 'proxy']);
+const NOT_FOR_THE_CONNECTION: ReadonlySet<string> = new Set(['auth', 'authMethod', 'proxy', 'getSocket']);
 
 export interface PreparedConnection {
   readonly options: ConnectionOptions;
@@ -42,7 +43,10 @@ export async function prepareConnection(relay: Relay, via: SmtpVia, signal: Abor
     // nodemailer's proxy clients wait without end for one that hangs up, and cannot be stopped.
     const socket = proxySocket(via.proxy, options);
     options.connection = await inTime(socket, { signal, limitMs, tooLate: (late) => late.destroy() });
-  } else if (relay.address === undefined) {
+  } else if (
+    !(via.getSocket && (await broughtSocket(via.getSocket, options, { signal, limitMs }))) &&
+    relay.address === undefined
+  ) {
     const servername = nameToVerify(via);
     if (servername !== undefined) {
       const { address } = await inTime(lookup(via.host), { signal, limitMs });

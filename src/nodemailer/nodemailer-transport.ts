@@ -5,10 +5,12 @@
 import { checkOptions, type Check } from '../core/check-options.js';
 import { Problems } from '../core/config-error.js';
 import type { Failure } from '../core/failure.js';
-import type { Relay, SmtpVia } from '../core/relay.js';
+import type { GetSocket, Relay, SmtpVia, TransportVia } from '../core/relay.js';
 import { SMTP_VIA_CHECKS } from '../core/smtp-via-options.js';
 import type { Envelope, RecipientReport, RelayTransport, SendRequest } from '../delivery/relay-transport.js';
 import { ConnectionPool, type Pools } from './connection-pool.js';
+import { nodemailerFields } from './nodemailer-error.js';
+import { sendWrapped, verifyWrapped } from './wrapped-transport.js';
 
 /** Settings for all relays that do not set them themselves. Where to connect and with which credentials is each relay's own. */
 export type NodemailerTransportOptions = Omit<SmtpVia, 'host' | 'port' | 'lookup' | 'auth' | 'authMethod'>;
@@ -40,6 +42,13 @@ class NodemailerTransport implements RelayTransport {
   #poolByRelay = new WeakMap<Relay, ConnectionPool>();
   #pools: Pools = { inUse: new Set(), closed: false };
 
+  /** Set when nodemailer hands one over, long after the first relay was used. */
+  getSocket: GetSocket | undefined;
+  readonly #getSocket: GetSocket = (options, callback) => {
+    if (this.getSocket) this.getSocket(options, callback);
+    else callback(null);
+  };
+
   constructor(defaults: NodemailerTransportOptions) {
     this.#defaults = defaults;
   }
@@ -50,7 +59,7 @@ class NodemailerTransport implements RelayTransport {
 
   async send({ relay, envelope, message, signal, onEvent }: SendRequest): Promise<readonly RecipientReport[]> {
     const pool = this.#poolOf(relay);
-    if (!pool) return forAll(envelope, NOT_WRAPPED_YET);
+    if (!pool) return sendWrapped(relay.via as TransportVia, { envelope, message, signal });
     const idle = pool.takeIdle(message);
     if (idle) {
       onEvent?.(idle.takenAgain);
@@ -73,9 +82,14 @@ class NodemailerTransport implements RelayTransport {
   }
 
   async check(relay: Relay): Promise<void> {
-    const session = await this.#poolOf(relay)?.open(new AbortController().signal, undefined);
-    if (!session) return;
-    if ('failure' in session) throw new Error(`relay ${relay.id} cannot be used`, { cause: session.failure });
+    const pool = this.#poolOf(relay);
+    if (!pool) return verifyWrapped(relay.via as TransportVia);
+    const session = await pool.open(new AbortController().signal, undefined);
+    if ('failure' in session) {
+      const { failure } = session;
+      const error = new Error(`relay ${relay.id} cannot be used`, { cause: failure });
+      throw Object.assign(error, nodemailerFields(failure));
+    }
     session.quit();
   }
 
@@ -90,18 +104,19 @@ class NodemailerTransport implements RelayTransport {
   #poolOf(relay: Relay): ConnectionPool | undefined {
     const known = this.#poolByRelay.get(relay);
     if (known || !('host' in relay.via)) return known;
-    const pool = new ConnectionPool(relay, { ...this.#defaults, ...relay.via }, this.#pools);
+    const via: SmtpVia = { getSocket: this.#getSocket, ...this.#defaults, ...relay.via };
+    const pool = new ConnectionPool(relay, via, this.#pools);
     this.#poolByRelay.set(relay, pool);
     return pool;
   }
 }
 
-const NOT_WRAPPED_YET: Failure = {
-  kind: 'lost',
-  phase: 'connect',
-  code: 'ENOTSUP',
-  message: 'a relay given as { transport } cannot be used yet',
-};
+/** Has a transport that was made here ask `getSocket` for its sockets; answers which one it asks. */
+export function forwardGetSocket(transport: RelayTransport | undefined, getSocket?: GetSocket): GetSocket | undefined {
+  if (!(transport instanceof NodemailerTransport)) return undefined;
+  if (getSocket) transport.getSocket = getSocket;
+  return transport.getSocket;
+}
 
 function forAll({ to }: Envelope, failure: Failure): RecipientReport[] {
   return to.map((recipient) => ({ recipient, failure }));

@@ -154,7 +154,7 @@ export class SmtpSession {
     };
   }
 
-  #transact({ from, to, dsn }: Envelope, message: Message, signal: AbortSignal): Promise<SendResult> {
+  #transact({ to, ...envelope }: Envelope, message: Message, signal: AbortSignal): Promise<SendResult> {
     const { connection, socket } = this.#dialogue;
     const reused = this.#sent > 0;
     this.#sent++;
@@ -173,9 +173,8 @@ export class SmtpSession {
     });
     // nodemailer writes its findings into the envelope it is given, and leaves them there after a loss.
     const tracked: ConnectionEnvelope & { rejectedErrors?: MailError[] } = {
-      from,
+      ...(envelope as Omit<ConnectionEnvelope, 'to'>),
       to: [...to],
-      dsn: dsn as ConnectionEnvelope['dsn'],
       size,
     };
     connection.lastServerResponse = false;

@@ -21,6 +21,7 @@ const GOOD: Required<SmtpVia> = {
   customAuth: {},
   name: 'app.example.com',
   localAddress: '192.0.2.1',
+  getSocket: () => undefined,
   proxy: 'socks5://127.0.0.1:1080',
   connectionTimeout: 30_000,
   greetingTimeout: 30_000,

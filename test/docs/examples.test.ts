@@ -31,6 +31,17 @@ const SHOWS: Readonly<Record<string, readonly (string | RegExp)[]>> = {
     /This needs Node 22\.13|invoice-1: queue-for-later.*ended by SIGKILL.*invoice-3: user@example\.com waits for retry 1/s,
     /This needs Node 22\.13|Messages that arrived after the restart: 3\nLeft in the queue: 0/,
   ],
+  'before-and-after.ts': [/^not sent: .*452/m, 'sent: 250 2.0.0 queued', 'messages at the spare server: 1'],
+  'two-providers.ts': [/^6 2 0\n6 2 2$/m],
+  'per-domain-relays.ts': [
+    'a@acme.example: delivered by acme',
+    'b@eu.acme.example: delivered by acme',
+    'c@example.com: delivered by smarthost',
+    'd@test.invalid: discarded',
+    'acme got one copy for a@acme.example and b@eu.acme.example',
+  ],
+  'ses-beside-smtp.ts': [/delivered by ses\ndelivered by smtp/],
+  'test-your-routes.ts': [/^# pass 3$|^ℹ pass 3$/m],
 };
 
 /** vitest runs the one for vitest itself; the one for Jest, which is not installed here, runs with the tarball: test/package. */

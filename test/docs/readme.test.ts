@@ -17,6 +17,7 @@ const fences = [...readme.matchAll(/^```ts\n(.*?)^```$/gms)].map((match) => matc
 /** What a fence prints, by a line of code that only it has. */
 const PRINTS: readonly [code: string, output: string][] = [
   ["// 'delivered', although", 'delivered\n'],
+  ['// was: createTransport', "[ 'user@example.com' ] 2\n"],
   ['// .example.com', '.example.com\n'],
   ["'exa mple.com'", 'relays.eu1.port must be an integer from 1 to 65535, got 99999\n'],
   ['exported by the appliance', '192.168.1.10'],

@@ -1,0 +1,90 @@
+/**
+ * The mail object that a wrapped transport is called with: nodemailer's own, so that it has all
+ * that a transport may ask for, around the rendered bytes.
+ */
+import MailerModule from 'nodemailer/lib/mailer/index.js';
+import type { SendRequest } from '../delivery/relay-transport.js';
+import { composedFrom } from './composed-mail.js';
+import { messageHeaders } from './message-headers.js';
+import type { NodemailerMail } from './nodemailer-mail.js';
+import type { WrappedBodies } from './wrapped-bodies.js';
+
+type Sending = (mail: NodemailerMail) => void;
+type MailerClass = new (transporter: { name: string; version: string; send: Sending }) => {
+  sendMail(data: object, callback: (error: Error | null) => void): void;
+};
+
+const Mailer: MailerClass = (MailerModule as unknown as { default?: MailerClass }).default ?? MailerModule;
+
+/** @param signal for transports that take one */
+export async function wrappedMail(
+  { envelope, message }: Pick<SendRequest, 'envelope' | 'message'>,
+  bodies: WrappedBodies,
+  signal: AbortSignal,
+): Promise<object> {
+  const original = typeof message === 'string' ? undefined : composedFrom.get(message);
+  const { messageId, ...headers } = await messageHeaders(message);
+  const to = [...envelope.to];
+  const mail = await composed({
+    ...headers,
+    ...(original ? partsOf(original, to) : { to }),
+    ...(messageId !== undefined && { messageId }),
+    ...(!hasParts(original) && !('open' in Object(message)) && { raw: message }),
+    envelope: { from: envelope.from === '' ? false : envelope.from, to },
+    maxRecipients: 0,
+    ...(envelope.dsn && { dsn: envelope.dsn }),
+    ...(envelope.requireTLSExtensionEnabled && { requireTLSExtensionEnabled: true }),
+  });
+  Object.assign(mail.data, { signal });
+  Object.assign(mail.message, {
+    createReadStream: () => bodies.open(),
+    getEnvelope: () => bodies.envelope(),
+  });
+  return mail;
+}
+
+/** nodemailer's Mail composes, and hands to its transport: which is where we take it from. */
+function composed(data: object): Promise<NodemailerMail> {
+  return new Promise((resolve, reject) => {
+    const mailer = new Mailer({ name: 'smtp-routes', version: '0', send: resolve });
+    mailer.sendMail(data, (error) => {
+      if (error) reject(error);
+    });
+  });
+}
+
+/** An app that rendered the message itself has none to give. */
+function hasParts(original: NodemailerMail | undefined): boolean {
+  return original !== undefined && !(original.data as { raw?: unknown }).raw;
+}
+
+/** Streams have been read when the message was rendered: they are not there a second time. */
+const isStream = (value: unknown): boolean =>
+  typeof (value as { pipe?: unknown } | null | undefined)?.pipe === 'function';
+
+/**
+ * The parts for a transport that builds a message of its own from them. It must send to none but
+ * these recipients: others may have the message already, or get it by another way.
+ */
+function partsOf(original: NodemailerMail, to: readonly string[]): object {
+  const {
+    to: _to,
+    cc: _cc,
+    bcc: _bcc,
+    signal: _signal,
+    raw: _raw,
+    dkim: _dkim,
+    ...parts
+  } = original.data as Record<string, unknown>;
+  const whole = original.message.getEnvelope() as { to?: readonly string[] };
+  const same = whole.to?.length === to.length && !('envelope' in parts);
+  const attachments = parts['attachments'];
+  const readable = Array.isArray(attachments)
+    ? attachments.filter((one: unknown) => !isStream((one as { content?: unknown }).content))
+    : undefined;
+  return {
+    ...Object.fromEntries(Object.entries(parts).filter(([, value]) => !isStream(value))),
+    ...(readable && { attachments: readable }),
+    ...(same ? { to: _to, cc: _cc, bcc: _bcc } : { to }),
+  };
+}
