@@ -28,6 +28,8 @@ const builds: object[] = [
   {
     ...shared,
     format: 'cjs',
+    // What is loaded late is required late: Jest has no import() in CommonJS.
+    outputOptions: { ...shared.outputOptions, dynamicImportInCjs: false },
     deps: { alwaysBundle: INLINED, onlyBundle: INLINED },
     plugins: [thirdPartyNotices('THIRD-PARTY-NOTICES.txt')],
   },

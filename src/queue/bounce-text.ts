@@ -27,13 +27,15 @@ export function bounceText(report: BounceReport, original: OriginalPart | undefi
 }
 
 const FAILED = [
-  'Your message could not be delivered to the recipients below. No further attempt',
-  'will be made. Please check the addresses, or reach the recipients another way.',
+  'Your message could not be delivered to the recipients below. It is not',
+  'tried again. Please check the addresses, or reach the recipients',
+  'another way.',
 ];
 
 const DELAYED = [
-  'Your message has not been delivered to the recipients below yet. You need not do',
-  'anything: it is tried again, and you will be told if it cannot be delivered.',
+  'Your message has not been delivered to the recipients below yet. You need',
+  'not do anything: it is tried again, and you will be told if it cannot be',
+  'delivered.',
 ];
 
 const CONTENTS: Readonly<Record<OriginalPart['holds'], string>> = {
