@@ -4,8 +4,8 @@
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { connect, createServer, type AddressInfo } from 'node:net';
 import { delimiter, join } from 'node:path';
+import { answers, freePort } from './free-port.js';
 
 const BACKLOG = '1024';
 const START_LIMIT_MS = 5_000;
@@ -56,14 +56,6 @@ function findSink(): string | undefined {
   return folders.map((folder) => join(folder, 'smtp-sink')).find((path) => existsSync(path));
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
-
 async function listening(child: ChildProcess, port: number): Promise<void> {
   const limit = performance.now() + START_LIMIT_MS;
   while (!(await answers(port))) {
@@ -73,17 +65,4 @@ async function listening(child: ChildProcess, port: number): Promise<void> {
     }
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
-}
-
-function answers(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1');
-    socket.once('connect', () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.once('error', () => {
-      resolve(false);
-    });
-  });
 }
