@@ -39,8 +39,8 @@ export async function startPostgres(): Promise<PostgresServer> {
   const file = findProgram('postgres', folders);
   if (initdb === undefined || file === undefined) throw new Error(postgresMissing);
   const folder = mkdtempSync(join(tmpdir(), 'smtp-routes-postgres-'));
-  const as = process.getuid?.() === 0 ? userOf('postgres') : {};
-  if (as.uid !== undefined) chownSync(folder, as.uid, as.gid);
+  const as = process.getuid?.() === 0 ? userOf('postgres') : undefined;
+  if (as) chownSync(folder, as.uid, as.gid);
   const flags = ['-D', folder, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-sync'];
   execFileSync(initdb, flags, { stdio: 'pipe', cwd: '/', ...as });
   const port = await freePort();

@@ -91,15 +91,25 @@ export function entryDomain(address: string): string {
  * @throws {NewerEntryError} for what a newer version of this package wrote: that one will see to it
  */
 export function readEntry(json: unknown): QueueEntry | undefined {
-  const entry = readVersioned(json) as QueueEntry | undefined;
+  return asEntry(parsed(json));
+}
+
+/** As `readEntry`, for a message. */
+export function readMessage(json: unknown): QueuedMessage | undefined {
+  return asMessage(parsed(json));
+}
+
+/** As `readEntry`, for what a store has parsed. */
+export function asEntry(value: unknown): QueueEntry | undefined {
+  const entry = versioned(value) as QueueEntry | undefined;
   if (!entry || typeof entry.domain !== 'string' || !Number.isInteger(entry.retries)) return undefined;
   if (!Array.isArray(entry.recipients) || entry.recipients.length === 0) return undefined;
   return entry.recipients.every(isRecipient) ? entry : undefined;
 }
 
-/** As `readEntry`, for a message. */
-export function readMessage(json: unknown): QueuedMessage | undefined {
-  const message = readVersioned(json) as QueuedMessage | undefined;
+/** As `asEntry`, for a message. */
+export function asMessage(value: unknown): QueuedMessage | undefined {
+  const message = versioned(value) as QueuedMessage | undefined;
   if (typeof message?.id !== 'string' || typeof message.from !== 'string') return undefined;
   return Number.isFinite(message.arrivalAt) && Number.isInteger(message.size) ? message : undefined;
 }
@@ -108,17 +118,21 @@ export class NewerEntryError extends Error {
   override readonly name = 'NewerEntryError';
 }
 
-function readVersioned(json: unknown): object | undefined {
+function parsed(json: unknown): unknown {
   if (typeof json !== 'string') return undefined;
-  let value: { readonly v: number } | null;
   try {
-    value = JSON.parse(json) as { readonly v: number } | null;
+    return JSON.parse(json);
   } catch {
     return undefined;
   }
-  if (typeof value !== 'object' || value === null || !Number.isInteger(value.v)) return undefined;
-  if (value.v > ENTRY_VERSION) throw new NewerEntryError(`entry of version ${String(value.v)}`);
-  return value;
+}
+
+/** @throws {NewerEntryError} */
+export function versioned(value: unknown): object | undefined {
+  const { v } = (value ?? {}) as { readonly v?: number };
+  if (typeof value !== 'object' || v === undefined || !Number.isInteger(v)) return undefined;
+  if (v > ENTRY_VERSION) throw new NewerEntryError(`entry of version ${String(v)}`);
+  return value ?? undefined;
 }
 
 function isRecipient(value: unknown): boolean {

@@ -1,0 +1,87 @@
+/**
+ * The bodies of messages on an engine: short ones kept with the record, long ones in the app's
+ * `MessageStore`, read and written piece by piece.
+ */
+import { randomUUID } from 'node:crypto';
+import type { Message } from '../../delivery/relay-transport.js';
+import { onePiece, pieces } from '../message-bytes.js';
+import type { Engine } from './engine.js';
+import type { MailRecord } from './mail-record.js';
+import { INLINE_BYTES, type MessageStore } from './message-store.js';
+
+/** A body ready to become a message's. */
+export type TakenBody = { readonly inline: Uint8Array } | { readonly key: string; readonly size: number };
+
+/** A body of nobody is swept after so long: whoever put it has added the message by then, or is dead. */
+const ORPHAN_MS = 24 * 3_600_000;
+const SWEEP_EVERY_MS = 3_600_000;
+
+export class EngineBodies {
+  readonly #engine: Engine;
+  readonly #messages: MessageStore;
+  readonly #limit: number;
+  #sweptAt = -Infinity;
+
+  constructor(engine: Engine, messages: MessageStore, maxMessageBytes: number) {
+    this.#engine = engine;
+    this.#messages = messages;
+    this.#limit = maxMessageBytes;
+  }
+
+  /** @throws {MessageTooLargeError} and whatever reading or storing throws; then nothing is stored */
+  async take(message: Message, limit: number = this.#limit): Promise<TakenBody> {
+    const whole = onePiece(message, limit);
+    if (whole) return { inline: whole };
+    const all = pieces(message, limit);
+    const first = await all.next();
+    if (first.done) return { inline: new Uint8Array() };
+    if (first.value.byteLength < INLINE_BYTES) return { inline: first.value };
+    const key = randomUUID();
+    const count = { size: 0 };
+    try {
+      await this.#messages.put(key, counted(first.value, all, count));
+    } catch (error) {
+      await this.#messages.remove(key).catch(() => undefined);
+      throw error;
+    }
+    return { key, size: count.size };
+  }
+
+  /** Never rejects: what stays behind is swept. */
+  async drop(key: string | undefined): Promise<void> {
+    if (key !== undefined) await this.#messages.remove(key).catch(() => undefined);
+  }
+
+  /** What deliveries read; in the order of the records, undefined for a body that is not there. */
+  async open(
+    records: readonly { readonly seq: number; readonly record: MailRecord }[],
+  ): Promise<(Message | undefined)[]> {
+    const here = records.filter(({ record }) => record.body === undefined).map(({ seq }) => seq);
+    const inline = here.length > 0 ? await this.#engine.inline(here) : new Map<number, Uint8Array>();
+    return records.map(({ seq, record: { body, message } }) =>
+      body === undefined ? inline.get(seq) : { size: message.size, open: () => this.#messages.open(body) },
+    );
+  }
+
+  /** Removes bodies of nobody, now and then. */
+  async sweep(now: number): Promise<void> {
+    if (now - this.#sweptAt < SWEEP_EVERY_MS) return;
+    this.#sweptAt = now;
+    for await (const key of this.#messages.list(now - ORPHAN_MS)) {
+      if (!(await this.#engine.ownsBody(key))) await this.#messages.remove(key);
+    }
+  }
+}
+
+async function* counted(
+  first: Uint8Array,
+  rest: AsyncIterable<Uint8Array>,
+  count: { size: number },
+): AsyncGenerator<Uint8Array, void, undefined> {
+  count.size += first.byteLength;
+  yield first;
+  for await (const piece of rest) {
+    count.size += piece.byteLength;
+    yield piece;
+  }
+}

@@ -1,0 +1,79 @@
+/**
+ * Claims on an engine that go on, or end without a result.
+ */
+import type { Clock } from '../../delivery/system-clock.js';
+import type { ClaimBy, ClaimedEntry } from '../queue-store.js';
+import type { Engine } from './engine.js';
+import { keyOf, placeOf } from './mail-record.js';
+import type { RecordChanges } from './record-changes.js';
+import { renewLeases, unclaim } from './record-steps.js';
+
+const FREED_AT_ONCE = 500;
+
+export class EngineLeases {
+  readonly #engine: Engine;
+  readonly #changes: RecordChanges;
+  readonly #clock: Clock;
+
+  constructor(engine: Engine, changes: RecordChanges, clock: Clock) {
+    this.#engine = engine;
+    this.#changes = changes;
+    this.#clock = clock;
+  }
+
+  /** Un-claims what was not tried: due as before. */
+  async giveBack(entries: readonly ClaimedEntry[]): Promise<void> {
+    const now = this.#clock.now();
+    for (const [seq, claimed] of bySeq(entries)) {
+      const tokens = new Map(claimed.map(({ key, token }) => [key, token]));
+      await this.#changes.change(seq, now, (record) => {
+        const to = unclaim(record, ({ n, token }) => tokens.get(keyOf(seq, n)) === token);
+        return { to, job: 'set', value: true };
+      });
+    }
+  }
+
+  /** Answers the keys whose lease has gone to somebody else. */
+  async renew({ leaseUntil }: ClaimBy, entries: readonly ClaimedEntry[]): Promise<number[]> {
+    const now = this.#clock.now();
+    const lost = await Promise.all(
+      [...bySeq(entries)].map(async ([seq, claimed]) => {
+        const renewed = await this.#changes.change(seq, now, (record) => {
+          const { after, lost: gone } = renewLeases(record, seq, leaseUntil, claimed);
+          // The job rings when the lease was to end, and is then set to when it ends now.
+          return { to: after, job: 'keep', value: gone };
+        });
+        return renewed ?? claimed.map(({ key }) => key);
+      }),
+    );
+    return lost.flat();
+  }
+
+  /** Frees what dead processes hold. */
+  async freeDead(now: number, isDead: (holder: string) => boolean): Promise<number> {
+    let dead = 0;
+    for (const holder of await this.#engine.holders()) {
+      if (!isDead(holder)) continue;
+      for (let seqs = [-1]; seqs.length > 0;) {
+        seqs = await this.#engine.heldBy(holder, FREED_AT_ONCE);
+        for (const seq of seqs) {
+          const freed = await this.#changes.change(seq, now, (record) => {
+            const count = record.entries.filter((one) => one.holder === holder).length;
+            return { to: unclaim(record, (one) => one.holder === holder), job: 'set', value: count };
+          });
+          dead += freed ?? 0;
+        }
+      }
+    }
+    return dead;
+  }
+}
+
+function bySeq(entries: readonly ClaimedEntry[]): Map<number, ClaimedEntry[]> {
+  const groups = new Map<number, ClaimedEntry[]>();
+  for (const one of entries) {
+    const { seq } = placeOf(one.key);
+    groups.set(seq, [...(groups.get(seq) ?? []), one]);
+  }
+  return groups;
+}

@@ -1,0 +1,185 @@
+/**
+ * The store of a queue on an engine: `QueueStore` as steps over records, whatever engine keeps
+ * records and jobs.
+ */
+import type { HostStatus, QueueCounters, ShownEntry, Suspension, TopHostsOptions } from '../delivery-queue.js';
+import type { Clock } from '../../delivery/system-clock.js';
+import type {
+  Alteration,
+  Altered,
+  Claim,
+  ClaimBy,
+  ClaimedEntry,
+  ClaimRequest,
+  NewMail,
+  Put,
+  QueueStore,
+  SetAside,
+  Settled,
+  Settlement,
+  Window,
+} from '../queue-store.js';
+import { arrivalOf, recordOf } from './arrivals.js';
+import { DomainPace } from './domain-pace.js';
+import { EngineBodies } from './engine-bodies.js';
+import { EngineClaims } from './engine-claims.js';
+import { EngineLeases } from './engine-leases.js';
+import { EngineResults } from './engine-results.js';
+import { EngineWindows } from './engine-windows.js';
+import type { Engine } from './engine.js';
+import { keyOf, placeOf } from './mail-record.js';
+import type { MessageStore } from './message-store.js';
+import { RecordChanges } from './record-changes.js';
+import { claimEntries } from './record-steps.js';
+
+export interface EngineStoreOptions {
+  readonly engine: Engine;
+  readonly messages: MessageStore;
+  readonly maxMessageBytes: number;
+  readonly perDomain: number;
+  readonly clock: Clock;
+}
+
+/** Between two looks for what is due. */
+const LEAST_PAUSE_MS = 20;
+
+export class EngineStore implements QueueStore {
+  readonly #engine: Engine;
+  readonly #clock: Clock;
+  readonly #pace: DomainPace;
+  readonly #bodies: EngineBodies;
+  readonly #changes: RecordChanges;
+  readonly #claims: EngineClaims;
+  readonly #windows: EngineWindows;
+  readonly #results: EngineResults;
+  readonly #leases: EngineLeases;
+  /** When what is in flight here was claimed. */
+  readonly #since = new Map<number, number>();
+  onSetAside?: (what: SetAside) => void;
+
+  constructor({ engine, messages, maxMessageBytes, perDomain, clock }: EngineStoreOptions) {
+    const onSetAside = (what: SetAside): void => this.onSetAside?.(what);
+    this.#engine = engine;
+    this.#clock = clock;
+    this.#pace = new DomainPace(perDomain);
+    this.#bodies = new EngineBodies(engine, messages, maxMessageBytes);
+    this.#changes = new RecordChanges(engine, onSetAside);
+    this.#claims = new EngineClaims(engine, this.#changes, this.#bodies, this.#pace, onSetAside);
+    this.#results = new EngineResults(engine, this.#changes, this.#bodies);
+    this.#leases = new EngineLeases(engine, this.#changes, clock);
+    this.#windows = new EngineWindows(engine, this.#changes, this.#bodies);
+  }
+
+  async put(mail: NewMail, claim: { readonly by: ClaimBy; readonly now: number } | undefined): Promise<Put> {
+    const body = await this.#bodies.take(mail.body);
+    const key = 'key' in body ? body.key : undefined;
+    const suspended = claim && (await this.#engine.suspended());
+    const isFree = (domain: string): boolean =>
+      suspended !== undefined && !suspended.all && !suspended.domains.has(domain);
+    // The number comes from the store; until then the places alone name the entries.
+    const record = recordOf(mail, body);
+    const { after, claimed } = claim
+      ? claimEntries(record, 0, claim.by, ({ entry }) => isFree(entry.domain))
+      : { after: record, claimed: [] };
+    let seq: number | undefined;
+    try {
+      seq = await this.#engine.add(arrivalOf(after, body));
+    } catch (error) {
+      await this.#bodies.drop(key);
+      throw error;
+    }
+    const { size } = record.message;
+    if (seq === undefined) {
+      await this.#bodies.drop(key);
+      return { known: true, size, claimed: [] };
+    }
+    const ours = seq;
+    const named = claimed.map((one) => ({ ...one, key: keyOf(ours, placeOf(one.key).n) }));
+    this.#note(named);
+    return { known: false, size, claimed: named };
+  }
+
+  async claim(request: ClaimRequest): Promise<Claim[]> {
+    const claims = await this.#claims.claimDue(request);
+    for (const { entries } of claims) this.#note(entries);
+    return claims;
+  }
+
+  async claimMatching(by: ClaimBy, window: Window): Promise<Altered & { readonly claims: readonly Claim[] }> {
+    const { taken, ...altered } = await this.#windows.claim(by, window);
+    return { ...altered, claims: await this.#claims.withBodies(taken) };
+  }
+
+  settle(settlement: Settlement): Promise<Settled> {
+    for (const { key, domain } of settlement.results) this.#noteEnd(key, domain);
+    return this.#results.settle(settlement);
+  }
+
+  giveBack(entries: readonly ClaimedEntry[]): Promise<void> {
+    return this.#leases.giveBack(entries);
+  }
+
+  renew(by: ClaimBy, entries: readonly ClaimedEntry[]): Promise<number[]> {
+    return this.#leases.renew(by, entries);
+  }
+
+  async freeClaims(
+    now: number,
+    isDead: (holder: string) => boolean,
+  ): Promise<{ readonly dead: number; readonly silent: number }> {
+    const dead = await this.#leases.freeDead(now, isDead);
+    // What is silent is the engine's to notice: it hands the job to the next worker.
+    return { dead, silent: this.#claims.takenFromSilent() };
+  }
+
+  async nextDueAt(): Promise<number | undefined> {
+    const at = await this.#engine.nextAlarmAt();
+    // What is due and was not handed out a moment ago will not be in the next: the engine's clock is behind.
+    return at === undefined ? undefined : Math.max(at, this.#clock.now() + LEAST_PAUSE_MS);
+  }
+
+  async alter(alteration: Alteration, window: Window): Promise<Altered> {
+    return await this.#windows.alter(alteration, window);
+  }
+
+  show(window: Window): Promise<{ readonly entries: readonly ShownEntry[]; readonly next?: number }> {
+    return this.#windows.show(window);
+  }
+
+  async suspend(domain: string | undefined, suspended: boolean): Promise<Suspension> {
+    const changed = await this.#engine.suspend(domain, suspended);
+    if (!suspended && domain !== undefined) await this.#windows.ring(domain, this.#clock.now());
+    return domain === undefined ? { suspended, changed } : { domain, suspended, changed };
+  }
+
+  hostStatus(domain: string): Promise<HostStatus> {
+    return this.#engine.hostStatus(domain);
+  }
+
+  topHosts(options: Required<TopHostsOptions>): Promise<HostStatus[]> {
+    return this.#engine.topHosts(options);
+  }
+
+  counters(): Promise<QueueCounters> {
+    return this.#engine.counters();
+  }
+
+  async tidy(now: number): Promise<void> {
+    await this.#engine.mend(now);
+    await this.#bodies.sweep(now);
+  }
+
+  async close(): Promise<void> {
+    await this.#engine.close();
+  }
+
+  #note(entries: readonly ClaimedEntry[]): void {
+    for (const { key } of entries) this.#since.set(key, this.#clock.now());
+  }
+
+  #noteEnd(key: number, domain: string): void {
+    const since = this.#since.get(key);
+    this.#since.delete(key);
+    if (since !== undefined) this.#pace.took(domain, this.#clock.now() - since);
+  }
+}

@@ -1,0 +1,214 @@
+/**
+ * pg-boss as an engine of the queue: records in tables, their jobs in pg-boss, and both changed in
+ * one transaction, so that they never differ.
+ */
+import type { HostStatus, QueueCounters, TopHostsOptions } from '../delivery-queue.js';
+import type { Arrival, Change, Engine, Page, StoredRecord, Suspended } from '../engine/engine.js';
+import { keyOf, type Alarm, type Lane } from '../engine/mail-record.js';
+import { REMEMBER_MS } from '../message-id.js';
+import { PgBatches } from './pg-batches.js';
+import type { PgBossJobs } from './pg-boss-jobs.js';
+import { PgDomains } from './pg-domains.js';
+import { PgNumbers } from './pg-numbers.js';
+import type { PgPool, PgRunner } from './pg-pool.js';
+import { PgRecords } from './pg-records.js';
+import { openSchema, type Tables } from './pg-schema.js';
+
+/** A job this late is looked for, whether it is still there. */
+const LATE_MS = 3_600_000;
+const LATE_AT_ONCE = 100;
+const RECORD = 'seq::float8 AS seq, version, data, alarm_at, lane';
+
+interface RecordRow {
+  readonly seq: number;
+  readonly version: number;
+  readonly data: string;
+  readonly alarm_at: number | null;
+  readonly lane: Lane | null;
+}
+
+export interface PgBossEngineOptions {
+  readonly pool: PgPool;
+  readonly tables: Tables;
+  readonly jobs: PgBossJobs;
+  readonly dice: number;
+}
+
+export class PgBossEngine implements Engine {
+  readonly #pool: PgPool;
+  readonly #tables: Tables;
+  readonly #jobs: PgBossJobs;
+  readonly #batches: PgBatches;
+  readonly #numbers: PgNumbers;
+  readonly #records: PgRecords;
+  readonly #domains: PgDomains;
+  #opening: Promise<void> | undefined;
+
+  constructor({ pool, tables, jobs, dice }: PgBossEngineOptions) {
+    this.#pool = pool;
+    this.#tables = tables;
+    this.#jobs = jobs;
+    this.#batches = new PgBatches(pool);
+    this.#numbers = new PgNumbers(tables, dice);
+    this.#records = new PgRecords(tables, jobs, this.#numbers);
+    this.#domains = new PgDomains(pool, tables, this.#numbers);
+  }
+
+  /** Resolves when tables and queues are there. Tried again by whoever needs them next. */
+  async ready(): Promise<void> {
+    this.#opening ??= openSchema(this.#batches, this.#tables).then(() => this.#jobs.open());
+    try {
+      await this.#opening;
+    } catch (error) {
+      this.#opening = undefined;
+      throw error;
+    }
+  }
+
+  add(arrival: Arrival): Promise<number | undefined> {
+    return this.#transact((client) => this.#records.add(client, arrival));
+  }
+
+  async fetch(lane: Lane, limit: number): Promise<StoredRecord[]> {
+    await this.ready();
+    const seqs = await this.#jobs.fetch(this.#pool, lane, limit);
+    const records = seqs.length > 0 ? await this.read(seqs) : [];
+    const found = new Set(records.map(({ seq }) => seq));
+    for (const seq of seqs) if (!found.has(seq)) await this.#jobs.set(this.#pool, seq, { lane, at: 0 }, undefined);
+    return records;
+  }
+
+  commit(change: Change): Promise<boolean> {
+    return this.#transact((client) => this.#records.commit(client, change));
+  }
+
+  postpone(stored: StoredRecord, alarm: Alarm | undefined): Promise<void> {
+    return this.#transact((client) => this.#records.postpone(client, stored, alarm));
+  }
+
+  async read(seqs: readonly number[]): Promise<StoredRecord[]> {
+    const sql = `SELECT ${RECORD} FROM ${this.#tables.message} WHERE seq = ANY($1::bigint[]) ORDER BY seq`;
+    return (await this.#rows<RecordRow>(sql, [seqs])).map(storedOf);
+  }
+
+  async inline(seqs: readonly number[]): Promise<ReadonlyMap<number, Uint8Array>> {
+    const sql = `SELECT seq::float8 AS seq, bytes FROM ${this.#tables.inline} WHERE seq = ANY($1::bigint[])`;
+    const rows = await this.#rows<{ seq: number; bytes: Uint8Array }>(sql, [seqs]);
+    return new Map(rows.map(({ seq, bytes }) => [seq, bytes]));
+  }
+
+  async keys({ after, limit, id, domain }: Page): Promise<number[]> {
+    const { message, entry } = this.#tables;
+    const [where, value] =
+      id !== undefined
+        ? [`seq = (SELECT seq FROM ${message} WHERE id = $4) AND`, [id]]
+        : domain !== undefined
+          ? ['domain = $4 AND', [domain]]
+          : ['', []];
+    const rows = await this.#rows<{ seq: number; n: number }>(
+      `SELECT seq::float8 AS seq, n FROM ${entry} WHERE ${where} (seq, n) > ($1::bigint, $2::int) ORDER BY seq, n LIMIT $3`,
+      [...placeBehind(after), limit, ...value],
+    );
+    return rows.map(({ seq, n }) => keyOf(seq, n));
+  }
+
+  async nextAlarmAt(): Promise<number | undefined> {
+    const sql = `SELECT alarm_at FROM ${this.#tables.message} WHERE holder IS NULL AND alarm_at IS NOT NULL ORDER BY alarm_at LIMIT 1`;
+    return (await this.#rows<{ alarm_at: number }>(sql))[0]?.alarm_at;
+  }
+
+  async holders(): Promise<string[]> {
+    const sql = `SELECT DISTINCT holder FROM ${this.#tables.message} WHERE holder IS NOT NULL`;
+    return (await this.#rows<{ holder: string }>(sql)).map(({ holder }) => holder);
+  }
+
+  async heldBy(holder: string, limit: number): Promise<number[]> {
+    const sql = `SELECT seq::float8 AS seq FROM ${this.#tables.message} WHERE holder = $1 LIMIT $2`;
+    return (await this.#rows<{ seq: number }>(sql, [holder, limit])).map(({ seq }) => seq);
+  }
+
+  async waiting(domain: string, limit: number): Promise<{ readonly seq: number; readonly dueAt: number }[]> {
+    await this.ready();
+    return await this.#domains.waiting(domain, limit);
+  }
+
+  async takeWake(domain: string): Promise<number> {
+    await this.ready();
+    return await this.#domains.takeWake(domain);
+  }
+
+  async resetWake(domain: string): Promise<void> {
+    await this.ready();
+    await this.#domains.resetWake(domain);
+  }
+
+  async suspended(): Promise<Suspended> {
+    await this.ready();
+    return await this.#domains.suspended();
+  }
+
+  async suspend(domain: string | undefined, suspended: boolean): Promise<boolean> {
+    await this.ready();
+    return await this.#domains.suspend(domain, suspended);
+  }
+
+  async hostStatus(domain: string): Promise<HostStatus> {
+    await this.ready();
+    return await this.#domains.status(domain);
+  }
+
+  async topHosts(options: Required<TopHostsOptions>): Promise<HostStatus[]> {
+    await this.ready();
+    const domains = await this.#numbers.topDomains(this.#pool, options);
+    return await Promise.all(domains.map((domain) => this.hostStatus(domain)));
+  }
+
+  async counters(): Promise<QueueCounters> {
+    await this.ready();
+    return await this.#numbers.counters(this.#pool);
+  }
+
+  async ownsBody(key: string): Promise<boolean> {
+    return (await this.#rows(`SELECT 1 FROM ${this.#tables.message} WHERE body = $1`, [key])).length > 0;
+  }
+
+  async mend(now: number): Promise<void> {
+    const { message, ended } = this.#tables;
+    await this.#rows(`DELETE FROM ${ended} WHERE at < $1`, [now - REMEMBER_MS]);
+    // pg-boss goes through all its jobs for this, so only where there is reason to.
+    const silent = await this.#rows(`SELECT 1 FROM ${message} WHERE holder IS NOT NULL AND alarm_at <= $1 LIMIT 1`, [
+      now,
+    ]);
+    if (silent.length > 0) await this.#jobs.handOn();
+    const late = await this.#rows<RecordRow>(
+      `SELECT ${RECORD} FROM ${message} WHERE alarm_at < $1 ORDER BY alarm_at LIMIT $2`,
+      [now - LATE_MS, LATE_AT_ONCE],
+    );
+    for (const stored of late.map(storedOf)) {
+      const { seq, alarm } = stored;
+      if (alarm && !(await this.#jobs.isThere(this.#pool, seq, alarm.lane))) await this.postpone(stored, alarm);
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#batches.settled();
+  }
+
+  async #transact<T>(work: (client: PgRunner) => Promise<T>): Promise<T> {
+    await this.ready();
+    return await this.#batches.run(work);
+  }
+
+  async #rows<Row>(sql: string, values: unknown[] = []): Promise<Row[]> {
+    await this.ready();
+    return (await this.#pool.query(sql, values)).rows as Row[];
+  }
+}
+
+function storedOf({ seq, version, data, alarm_at, lane }: RecordRow): StoredRecord {
+  return { seq, version, data, ...(alarm_at !== null && lane !== null && { alarm: { at: alarm_at, lane } }) };
+}
+
+function placeBehind(after: number): [number, number] {
+  return after < 0 ? [-1, 0] : [Math.floor(after / 65_536), after % 65_536];
+}

@@ -1,0 +1,118 @@
+/**
+ * Messages as jobs of pg-boss: two queues of it, a job for each message. A job is moved in time by
+ * being deleted and sent again under the same id, within the transaction that changes the message.
+ */
+import type { Alarm, Lane } from '../engine/mail-record.js';
+import type { PgRunner } from './pg-pool.js';
+
+interface BossDb {
+  executeSql(text: string, values: unknown[]): Promise<{ rows: unknown[] }>;
+}
+
+interface WithDb {
+  readonly db: BossDb;
+}
+
+type GetOptions = WithDb & { readonly includeArchive: boolean };
+
+/** An instance of pg-boss 10 or 12, started, by what it can do. */
+export interface Boss {
+  createQueue(name: string, options?: object): Promise<unknown>;
+  send(name: string, data: object, options: object): Promise<string | null>;
+  fetch(name: string, options: object): Promise<{ readonly data: object }[]>;
+  deleteJob(name: string, id: string, options: object): Promise<unknown>;
+  getJobById(name: string, id: string, options: GetOptions): Promise<{ readonly state: string } | null>;
+  /** pg-boss 10: hands on the jobs of silent workers. */
+  expire?(): Promise<unknown>;
+  /** pg-boss 12: the same, of one queue. */
+  supervise?(name?: string): Promise<unknown>;
+}
+
+/** How often it is tried is ours to say: a job that ran out of its worker's time is not a failed one. */
+const ENDLESS = 1_000_000_000;
+/** What nobody fetched for so long pg-boss would delete. Each alarm begins it again. */
+const RETENTION_SECONDS = 10 * 365 * 24 * 3600;
+
+export class PgBossJobs {
+  readonly #boss: Boss;
+  readonly #name: string;
+  readonly #leaseSeconds: number;
+
+  constructor(boss: Boss, name: string, leaseMs: number) {
+    this.#boss = boss;
+    this.#name = name;
+    this.#leaseSeconds = Math.max(1, leaseMs / 1000);
+  }
+
+  async open(): Promise<void> {
+    for (const lane of ['new', 'retry'] as const) await this.#boss.createQueue(this.#queue(lane));
+  }
+
+  async set(runner: PgRunner, seq: number, before: Alarm | undefined, alarm: Alarm | undefined): Promise<void> {
+    const id = jobId(seq);
+    const db = dbOf(runner);
+    if (before) await this.#boss.deleteJob(this.#queue(before.lane), id, { db });
+    if (!alarm) return;
+    const sent = await this.#boss.send(
+      this.#queue(alarm.lane),
+      { seq },
+      {
+        id,
+        db,
+        startAfter: new Date(Math.ceil(alarm.at)),
+        expireInSeconds: this.#leaseSeconds,
+        retryLimit: ENDLESS,
+        retryDelay: 0,
+        retentionSeconds: RETENTION_SECONDS,
+      },
+    );
+    if (sent === null) throw new Error(`pg-boss did not take the job of message ${String(seq)}`);
+  }
+
+  /** Numbers of messages whose jobs are ours for the length of a lease. */
+  async fetch(runner: PgRunner, lane: Lane, batchSize: number): Promise<number[]> {
+    // pg-boss takes an error of the database for "nothing to do".
+    let trouble: unknown;
+    const db: BossDb = {
+      executeSql: async (text, values) => {
+        try {
+          return await runner.query(text, values);
+        } catch (error) {
+          trouble = error;
+          throw error;
+        }
+      },
+    };
+    const jobs = await this.#boss.fetch(this.#queue(lane), { batchSize, priority: false, db });
+    if (trouble !== undefined) throw trouble as Error;
+    return jobs.map(({ data }) => (data as { seq: number }).seq);
+  }
+
+  /** Whether pg-boss will bring the message up. */
+  async isThere(runner: PgRunner, seq: number, lane: Lane): Promise<boolean> {
+    const job = await this.#boss.getJobById(this.#queue(lane), jobId(seq), {
+      db: dbOf(runner),
+      includeArchive: false,
+    });
+    return job !== null && ['created', 'retry', 'active'].includes(job.state);
+  }
+
+  /** Hands on the jobs of workers that were silent for longer than their lease. */
+  async handOn(): Promise<void> {
+    if (this.#boss.expire) await this.#boss.expire();
+    else for (const lane of ['new', 'retry'] as const) await this.#boss.supervise?.(this.#queue(lane));
+  }
+
+  #queue(lane: Lane): string {
+    return lane === 'new' ? this.#name : `${this.#name}-retry`;
+  }
+}
+
+function dbOf(runner: PgRunner): WithDb['db'] {
+  return { executeSql: (text, values) => runner.query(text, values) };
+}
+
+/** A job's id is the message's number, so that nothing needs to be looked up. */
+function jobId(seq: number): string {
+  return `00000000-0000-4000-8000-${seq.toString(16).padStart(12, '0')}`;
+}

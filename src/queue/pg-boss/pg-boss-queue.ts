@@ -1,0 +1,74 @@
+/**
+ * The queue on pg-boss: any number of workers on any number of machines, on the PostgreSQL that the
+ * app has.
+ */
+import { isDuration, show, type Check } from '../../core/check-options.js';
+import type { DeliveryQueue } from '../delivery-queue.js';
+import { EngineStore } from '../engine/engine-store.js';
+import type { MessageStore } from '../engine/message-store.js';
+import { queueSettings, type QueueOptions } from '../queue-options.js';
+import { StoredQueue } from '../stored-queue.js';
+import { PgBossEngine } from './pg-boss-engine.js';
+import { PgBossJobs, type Boss } from './pg-boss-jobs.js';
+import type { PgPool } from './pg-pool.js';
+import { tablesOf } from './pg-schema.js';
+import { tableMessages } from './table-messages.js';
+
+export interface PgBossQueueOptions extends QueueOptions {
+  /** An instance of pg-boss 10 or 12, started. The app stops it, after the queue. */
+  readonly boss: Boss;
+  /** Connections to the same database, a `Pool` of `pg`. The app ends it, after the queue. */
+  readonly pool: PgPool;
+  /** The schema of pg-boss, and of the queue's own tables. Default `pgboss`, as in pg-boss. */
+  readonly schema?: string;
+  /** Begins the names of the queue's tables and of its queues in pg-boss. Default `smtp-routes`. */
+  readonly name?: string;
+  /** Where messages of more than 256 KiB lie. Default a table. */
+  readonly messages?: MessageStore;
+}
+
+/** pg-boss expires jobs within a day. */
+const MOST_LEASE_MS = 23 * 3_600_000;
+
+const isBoss: Check = (value) => has(value, 'a PgBoss', 'send', 'fetch', 'deleteJob', 'createQueue', 'getJobById');
+const isPool: Check = (value) => has(value, 'a Pool of pg', 'query', 'connect');
+const isMessageStore: Check = (value) => has(value, 'a MessageStore', 'put', 'open', 'remove', 'list');
+const isName: Check = (value) =>
+  typeof value === 'string' && /^[a-z][a-z0-9-]{0,30}$/.test(value)
+    ? undefined
+    : `must be lower-case letters, digits and -, at most 31, got ${show(value)}`;
+const isSchema: Check = (value) =>
+  typeof value === 'string' && /^[A-Za-z_][A-Za-z0-9_]{0,49}$/.test(value)
+    ? undefined
+    : `must be a name of letters, digits and _, got ${show(value)}`;
+const isLease: Check = (value) =>
+  isDuration(value) ?? ((value as number) <= MOST_LEASE_MS ? undefined : 'must be at most 23 hours');
+
+/** @throws {RouteConfigError} for unknown or wrong options, all at once */
+export function pgBossQueue(options: PgBossQueueOptions): DeliveryQueue {
+  // What is left out is wrong too.
+  const { boss = null, pool = null } = options as Partial<PgBossQueueOptions>;
+  const settings = queueSettings({ ...options, boss, pool } as QueueOptions, {
+    boss: isBoss,
+    pool: isPool,
+    schema: isSchema,
+    name: isName,
+    messages: isMessageStore,
+    leaseMs: isLease,
+  });
+  const { deliverer, schema = 'pgboss', name = 'smtp-routes' } = options;
+  const { clock, random } = deliverer;
+  const tables = tablesOf(schema, name);
+  const jobs = new PgBossJobs(options.boss, name, settings.leaseMs);
+  const engine = new PgBossEngine({ pool: options.pool, tables, jobs, dice: random() });
+  const messages = options.messages ?? tableMessages(options.pool, tables, clock, () => engine.ready());
+  const { maxMessageBytes, perDomain } = settings;
+  return new StoredQueue(new EngineStore({ engine, messages, maxMessageBytes, perDomain, clock }), options, settings);
+}
+
+function has(value: unknown, what: string, ...methods: readonly string[]): string | undefined {
+  const given = (value ?? {}) as Readonly<Record<string, unknown>>;
+  return methods.every((method) => typeof given[method] === 'function')
+    ? undefined
+    : `must be ${what}, got ${show(value)}`;
+}

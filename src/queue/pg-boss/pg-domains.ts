@@ -1,0 +1,98 @@
+/**
+ * Domains in the tables: which are suspended, how much the next success wakes, and what operators
+ * see of them.
+ */
+import type { HostStatus } from '../delivery-queue.js';
+import type { Suspended } from '../engine/engine.js';
+import { readRecord, type MailRecord } from '../engine/mail-record.js';
+import { FIRST_WAKE, nextWake } from '../wake-up.js';
+import type { PgNumbers } from './pg-numbers.js';
+import type { PgRunner } from './pg-pool.js';
+import type { Tables } from './pg-schema.js';
+
+export class PgDomains {
+  readonly #runner: PgRunner;
+  readonly #tables: Tables;
+  readonly #numbers: PgNumbers;
+
+  constructor(runner: PgRunner, tables: Tables, numbers: PgNumbers) {
+    this.#runner = runner;
+    this.#tables = tables;
+    this.#numbers = numbers;
+  }
+
+  async takeWake(domain: string): Promise<number> {
+    const { domain: table } = this.#tables;
+    const [row] = await this.#rows<{ wake_size: number | null }>(`SELECT wake_size FROM ${table} WHERE name = $1`, [
+      domain,
+    ]);
+    const size = row?.wake_size ?? FIRST_WAKE;
+    await this.#rows(
+      `INSERT INTO ${table} (name, wake_size) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET wake_size = excluded.wake_size`,
+      [domain, nextWake(size)],
+    );
+    return size;
+  }
+
+  async resetWake(domain: string): Promise<void> {
+    const sql = `UPDATE ${this.#tables.domain} SET wake_size = NULL WHERE name = $1 AND wake_size IS NOT NULL`;
+    await this.#rows(sql, [domain]);
+  }
+
+  async suspended(): Promise<Suspended> {
+    const rows = await this.#rows<{ name: string }>(`SELECT name FROM ${this.#tables.domain} WHERE suspended`);
+    const domains = new Set(rows.map(({ name }) => name));
+    return { all: domains.has('*'), domains };
+  }
+
+  async suspend(domain: string | undefined, suspended: boolean): Promise<boolean> {
+    const { domain: table } = this.#tables;
+    const rows = await this.#rows(
+      `INSERT INTO ${table} AS d (name, suspended) VALUES ($1, $2)
+       ON CONFLICT (name) DO UPDATE SET suspended = excluded.suspended WHERE d.suspended <> excluded.suspended
+       RETURNING suspended`,
+      [domain ?? '*', suspended],
+    );
+    // A row made by resuming what was never suspended changes nothing.
+    return rows.length > 0;
+  }
+
+  /** Entries that wait for a retry, those due first before others. */
+  waiting(domain: string, limit: number): Promise<{ readonly seq: number; readonly dueAt: number }[]> {
+    return this.#rows(
+      `SELECT seq::float8 AS seq, retry_at AS "dueAt" FROM ${this.#tables.entry}
+       WHERE domain = $1 AND retry_at IS NOT NULL ORDER BY retry_at LIMIT $2`,
+      [domain, limit],
+    );
+  }
+
+  async status(domain: string): Promise<HostStatus> {
+    const status = await this.#numbers.status(this.#runner, domain);
+    const { entry, message } = this.#tables;
+    const [oldest] = await this.#rows<{ data: string }>(
+      `SELECT m.data FROM ${entry} e JOIN ${message} m USING (seq) WHERE e.domain = $1 ORDER BY e.seq LIMIT 1`,
+      [domain],
+    );
+    const record = oldest && parsed(oldest.data);
+    const first = record?.entries.find((one) => one.entry.domain === domain);
+    const [next] = await this.waiting(domain, 1);
+    const dues = [next?.dueAt, first?.status === 'waiting' ? first.dueAt : undefined].flatMap((at) => at ?? []);
+    return {
+      ...status,
+      ...(record && { oldestAt: record.message.arrivalAt }),
+      ...(dues.length > 0 && { nextAttemptAt: Math.min(...dues) }),
+    };
+  }
+
+  async #rows<Row>(sql: string, values: unknown[] = []): Promise<Row[]> {
+    return (await this.#runner.query(sql, values)).rows as Row[];
+  }
+}
+
+function parsed(data: string): MailRecord | undefined {
+  try {
+    return readRecord(data);
+  } catch {
+    return undefined;
+  }
+}

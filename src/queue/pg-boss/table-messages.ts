@@ -1,0 +1,57 @@
+/**
+ * Long bodies in a table, piece by piece: the `MessageStore` of those who have PostgreSQL anyway.
+ */
+import { Readable } from 'node:stream';
+import type { Clock } from '../../delivery/system-clock.js';
+import type { MessageStore } from '../engine/message-store.js';
+import type { PgRunner } from './pg-pool.js';
+import type { Tables } from './pg-schema.js';
+
+const LISTED_AT_ONCE = 1000;
+
+/** @param ready resolves when the tables are there */
+export function tableMessages(
+  runner: PgRunner,
+  { piece }: Tables,
+  clock: Clock,
+  ready: () => Promise<void>,
+): MessageStore {
+  async function* read(key: string): AsyncGenerator<Uint8Array, void, undefined> {
+    for (let part = 0; ; part++) {
+      const { rows } = await runner.query(
+        `SELECT bytes, NOT exists(SELECT 1 FROM ${piece} WHERE key = $1 AND part > $2) AS last
+         FROM ${piece} WHERE key = $1 AND part = $2`,
+        [key, part],
+      );
+      const [row] = rows as { bytes: Uint8Array; last: boolean }[];
+      if (!row) throw new Error('a piece of the message is missing');
+      yield row.bytes;
+      if (row.last) return;
+    }
+  }
+  return {
+    put: async (key, body) => {
+      await ready();
+      let part = 0;
+      for await (const bytes of body) {
+        const values = [key, part++, bytes, clock.now()];
+        await runner.query(`INSERT INTO ${piece} (key, part, bytes, put_at) VALUES ($1, $2, $3, $4)`, values);
+      }
+    },
+    open: (key) => Readable.from(read(key), { objectMode: false }),
+    remove: async (key) => {
+      await runner.query(`DELETE FROM ${piece} WHERE key = $1`, [key]);
+    },
+    list: async function* (before) {
+      await ready();
+      for (let last = ''; ;) {
+        const { rows } = await runner.query(
+          `SELECT key FROM ${piece} WHERE part = 0 AND key > $1 AND put_at < $2 ORDER BY key LIMIT ${String(LISTED_AT_ONCE)}`,
+          [last, before],
+        );
+        for (const { key } of rows as { key: string }[]) yield (last = key);
+        if (rows.length < LISTED_AT_ONCE) return;
+      }
+    },
+  };
+}
