@@ -149,3 +149,13 @@ export function attemptChange({ domain, tally, state, failure }: EntryResult, at
   const attempt = state && { state, at, ...(failure && { failure }) };
   return { domain, active: 0, inFlight: 0, held: 0, counts: countsOf(tally), ...(attempt && { attempt }) };
 }
+
+/** Who has entries of the message in flight. */
+export function holderOf({ entries }: MailRecord): string | undefined {
+  return entries.find(({ status }) => status === 'in-flight')?.holder;
+}
+
+/** When an entry is tried again; undefined while it does not wait for a retry. */
+export function retryAt({ status, kind, dueAt }: RecordEntry): number | undefined {
+  return status === 'waiting' && kind !== 'new' ? dueAt : undefined;
+}

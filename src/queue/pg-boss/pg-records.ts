@@ -3,7 +3,7 @@
  * here runs within a transaction.
  */
 import type { Arrival, Change, StoredRecord } from '../engine/engine.js';
-import type { Alarm, MailRecord } from '../engine/mail-record.js';
+import { holderOf, retryAt, type Alarm, type MailRecord } from '../engine/mail-record.js';
 import type { PgBossJobs } from './pg-boss-jobs.js';
 import type { PgNumbers } from './pg-numbers.js';
 import type { PgRunner } from './pg-pool.js';
@@ -24,7 +24,7 @@ export class PgRecords {
     const { message, entry, inline: bodies, ended } = this.#tables;
     const { id } = record.message;
     const data = JSON.stringify(record);
-    const values = [id, data, record.body ?? null, alarm?.at ?? null, alarm?.lane ?? null, holderOf(record)];
+    const values = [id, data, record.body ?? null, alarm?.at ?? null, alarm?.lane ?? null, holderOf(record) ?? null];
     const { rows } = await client.query(
       `INSERT INTO ${message} (id, data, body, alarm_at, lane, holder) VALUES ($1, $2, $3, $4, $5, $6)
        ON CONFLICT (id) DO NOTHING RETURNING seq::float8 AS seq`,
@@ -57,7 +57,7 @@ export class PgRecords {
       ? await client.query(
           `UPDATE ${message} SET version = version + 1, data = $3, alarm_at = $4, lane = $5, holder = $6
            WHERE seq = $1 AND version = $2`,
-          [...at, JSON.stringify(to), alarm?.at ?? null, alarm?.lane ?? null, holderOf(to)],
+          [...at, JSON.stringify(to), alarm?.at ?? null, alarm?.lane ?? null, holderOf(to) ?? null],
         )
       : await client.query(`DELETE FROM ${message} WHERE seq = $1 AND version = $2`, at);
     if (rowCount !== 1) return false;
@@ -82,12 +82,12 @@ export class PgRecords {
   /** Brings the index up to the record. New mail that goes out at its first attempt never changes it. */
   async #index(client: PgRunner, seq: number, from: MailRecord, to: MailRecord): Promise<void> {
     const { entry } = this.#tables;
-    const after = new Map(to.entries.map((one) => [one.n, retryAt(one)]));
+    const after = new Map(to.entries.map((one) => [one.n, retryAt(one) ?? null]));
     for (const one of from.entries) {
       const { n } = one;
       const at = after.get(n);
       if (at === undefined) await client.query(`DELETE FROM ${entry} WHERE seq = $1 AND n = $2`, [seq, n]);
-      else if (at !== retryAt(one)) {
+      else if (at !== (retryAt(one) ?? null)) {
         await client.query(`UPDATE ${entry} SET retry_at = $3 WHERE seq = $1 AND n = $2`, [seq, n, at]);
       }
     }
@@ -104,13 +104,4 @@ export class PgRecords {
     );
     if (rowCount === 1) await this.#jobs.set(client, seq, before, alarm);
   }
-}
-
-function holderOf({ entries }: MailRecord): string | null {
-  return entries.find(({ status }) => status === 'in-flight')?.holder ?? null;
-}
-
-/** Null while it does not wait for a retry. */
-function retryAt({ status, kind, dueAt }: MailRecord['entries'][number]): number | null {
-  return status === 'waiting' && kind !== 'new' ? dueAt : null;
 }

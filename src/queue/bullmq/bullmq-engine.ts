@@ -1,0 +1,232 @@
+/**
+ * BullMQ as an engine of the queue: records in Redis, changed by one script, and their jobs in
+ * BullMQ, set after them.
+ */
+import type { HostStatus, QueueCounters, TopHostsOptions } from '../delivery-queue.js';
+import type { Arrival, Change, Engine, Page, StoredRecord, Suspended } from '../engine/engine.js';
+import { placeOf, readRecord, type Alarm, type Lane, type MailRecord } from '../engine/mail-record.js';
+import { REMEMBER_MS } from '../message-id.js';
+import type { BullmqJobs } from './bullmq-jobs.js';
+import { guarded, type Command, type RedisClient } from './redis.js';
+import { RedisDomains } from './redis-domains.js';
+import type { RedisKeys } from './redis-keys.js';
+import { RedisRecords } from './redis-records.js';
+
+/** A job this late is looked for, whether it is still there. */
+const LATE_MS = 60_000;
+const LATE_AT_ONCE = 100;
+
+export class BullmqEngine implements Engine {
+  readonly #redis: RedisClient;
+  readonly #keys: RedisKeys;
+  readonly #jobs: BullmqJobs;
+  readonly #records: RedisRecords;
+  readonly #domains: RedisDomains;
+
+  constructor(redis: RedisClient, keys: RedisKeys, jobs: BullmqJobs) {
+    this.#redis = redis;
+    this.#keys = keys;
+    this.#jobs = jobs;
+    this.#records = new RedisRecords(keys);
+    this.#domains = new RedisDomains(redis, keys);
+  }
+
+  async add(arrival: Arrival): Promise<number | undefined> {
+    const { id } = arrival.record.message;
+    const seq = await this.#nextSeq();
+    const { ids, ended } = this.#keys;
+    if (!(await guarded(this.#redis, { ids, ended, id }, this.#records.add(seq, arrival)))) {
+      await this.#ensureJob(id);
+      return undefined;
+    }
+    await this.#jobs.set(seq, undefined, arrival.alarm);
+    return seq;
+  }
+
+  /** Who stored the message may have died before its job was there; then nobody was told that it is stored. */
+  async #ensureJob(id: string): Promise<void> {
+    const seq = (await this.#redis.call('HGET', this.#keys.ids, id)) as string | null;
+    const [stored] = seq === null ? [] : await this.read([Number(seq)]);
+    if (!stored?.alarm || (await this.#jobs.isThere(stored.seq, stored.alarm.lane))) return;
+    await this.#jobs.set(stored.seq, undefined, stored.alarm);
+  }
+
+  async fetch(lane: Lane, limit: number): Promise<StoredRecord[]> {
+    const seqs = await this.#jobs.fetch(lane, limit);
+    const records = await this.read(seqs);
+    const found = new Set(records.map(({ seq }) => seq));
+    for (const seq of seqs) if (!found.has(seq)) await this.#jobs.set(seq, undefined, undefined);
+    return records;
+  }
+
+  async commit(change: Change): Promise<boolean> {
+    const { before, to, alarm, job, mail } = change;
+    const commands: Command[] = this.#records.change(change);
+    const added: { readonly seq: number; readonly alarm: Alarm | undefined }[] = [];
+    for (const one of mail) {
+      const seq = await this.#nextSeq();
+      commands.push(...this.#records.add(seq, one));
+      added.push({ seq, alarm: one.alarm });
+    }
+    const guard = { key: this.#keys.record(before.seq), version: before.version };
+    if (!(await guarded(this.#redis, guard, commands))) return false;
+    for (const one of added) await this.#jobs.set(one.seq, undefined, one.alarm);
+    if (job === 'set' || !to) await this.#jobs.set(before.seq, before.alarm, to ? alarm : undefined);
+    return true;
+  }
+
+  async postpone({ seq, version, alarm: before }: StoredRecord, alarm: Alarm | undefined): Promise<void> {
+    const guard = { key: this.#keys.record(seq), version };
+    if (await guarded(this.#redis, guard, this.#records.postpone(seq, alarm))) await this.#jobs.set(seq, before, alarm);
+  }
+
+  extend(seqs: readonly number[]): Promise<void> {
+    return this.#jobs.extend(seqs);
+  }
+
+  async read(seqs: readonly number[]): Promise<StoredRecord[]> {
+    const read = await Promise.all(
+      seqs.map(async (seq): Promise<StoredRecord | undefined> => {
+        const fields = ['version', 'data', 'alarmAt', 'lane'];
+        const found = (await this.#redis.call('HMGET', this.#keys.record(seq), ...fields)) as (string | null)[];
+        const [version, data, at, lane] = found;
+        if (typeof version !== 'string' || typeof data !== 'string') return undefined;
+        const alarm = typeof at === 'string' && {
+          alarm: { at: Number(at), lane: lane === 'new' ? lane : 'retry' } as const,
+        };
+        return { seq, version: Number(version), data, ...alarm };
+      }),
+    );
+    return read.flatMap((one) => one ?? []);
+  }
+
+  async inline(seqs: readonly number[]): Promise<ReadonlyMap<number, Uint8Array>> {
+    const bodies = new Map<number, Uint8Array>();
+    await Promise.all(
+      seqs.map(async (seq) => {
+        const body = (await this.#redis.callBuffer('HGET', this.#keys.record(seq), 'inline')) as Buffer | null;
+        if (body) bodies.set(seq, body);
+      }),
+    );
+    return bodies;
+  }
+
+  async keys({ after, limit, id, domain }: Page): Promise<number[]> {
+    if (id !== undefined) {
+      const seq = (await this.#redis.call('HGET', this.#keys.ids, id)) as string | null;
+      if (seq === null) return [];
+      const from = Math.max(after + 1, Number(seq) * 65_536);
+      return await this.#range(this.#keys.entries(), from, (Number(seq) + 1) * 65_536 - 1, limit);
+    }
+    return await this.#range(this.#keys.entries(domain), after + 1, '+inf', limit);
+  }
+
+  async #range(key: string, from: number, to: number | '+inf', limit: number): Promise<number[]> {
+    const found = await this.#redis.call('ZRANGE', key, from, to, 'BYSCORE', 'LIMIT', 0, limit);
+    return (found as string[]).map(Number);
+  }
+
+  async waiting(domain: string, limit: number): Promise<{ readonly seq: number; readonly dueAt: number }[]> {
+    const key = this.#keys.retries(domain);
+    const flat = (await this.#redis.call('ZRANGE', key, 0, limit - 1, 'WITHSCORES')) as string[];
+    return flat.flatMap((member, i) =>
+      i % 2 === 0 ? [{ seq: placeOf(Number(member)).seq, dueAt: Number(flat[i + 1]) }] : [],
+    );
+  }
+
+  takeWake(domain: string): Promise<number> {
+    return this.#domains.takeWake(domain);
+  }
+
+  resetWake(domain: string): Promise<void> {
+    return this.#domains.resetWake(domain);
+  }
+
+  async nextAlarmAt(): Promise<number | undefined> {
+    const [, at] = (await this.#redis.call('ZRANGE', this.#keys.alarms, 0, 0, 'WITHSCORES')) as string[];
+    return at === undefined ? undefined : Number(at);
+  }
+
+  async holders(): Promise<string[]> {
+    return (await this.#redis.call('SMEMBERS', this.#keys.holders)) as string[];
+  }
+
+  async heldBy(holder: string, limit: number): Promise<number[]> {
+    const seqs = (await this.#redis.call('SRANDMEMBER', this.#keys.heldBy(holder), limit)) as string[];
+    // Asked for the dead only, who take nothing more.
+    if (seqs.length === 0) await this.#redis.call('SREM', this.#keys.holders, holder);
+    return seqs.map(Number);
+  }
+
+  suspended(): Promise<Suspended> {
+    return this.#domains.suspended();
+  }
+
+  suspend(domain: string | undefined, suspended: boolean): Promise<boolean> {
+    return this.#domains.suspend(domain, suspended);
+  }
+
+  async hostStatus(domain: string): Promise<HostStatus> {
+    const status = await this.#domains.status(domain);
+    const [key] = await this.keys({ after: -1, limit: 1, domain });
+    const [oldest] = key === undefined ? [] : await this.read([placeOf(key).seq]);
+    const record = oldest && parsed(oldest.data);
+    const first = record?.entries.find((one) => one.entry.domain === domain);
+    const [next] = await this.waiting(domain, 1);
+    const dues = [next?.dueAt, first?.status === 'waiting' ? first.dueAt : undefined].flatMap((at) => at ?? []);
+    return {
+      ...status,
+      ...(record && { oldestAt: record.message.arrivalAt }),
+      ...(dues.length > 0 && { nextAttemptAt: Math.min(...dues) }),
+    };
+  }
+
+  async topHosts(options: Required<TopHostsOptions>): Promise<HostStatus[]> {
+    const domains = await this.#domains.topDomains(options);
+    return await Promise.all(domains.map((domain) => this.hostStatus(domain)));
+  }
+
+  counters(): Promise<QueueCounters> {
+    return this.#domains.counters();
+  }
+
+  async ownsBody(key: string): Promise<boolean> {
+    return (await this.#redis.call('HEXISTS', this.#keys.bodies, key)) === 1;
+  }
+
+  async mend(now: number): Promise<void> {
+    const { ended, alarms, leases } = this.#keys;
+    await this.#redis.call('ZREMRANGEBYSCORE', ended, '-inf', now - REMEMBER_MS);
+    for (const set of [alarms, leases]) {
+      const late = (await this.#redis.call(
+        'ZRANGE',
+        set,
+        '-inf',
+        now - LATE_MS,
+        'BYSCORE',
+        'LIMIT',
+        0,
+        LATE_AT_ONCE,
+      )) as string[];
+      for (const { seq, alarm } of await this.read(late.map(Number))) {
+        if (alarm && !(await this.#jobs.isThere(seq, alarm.lane))) await this.#jobs.set(seq, undefined, alarm);
+      }
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#jobs.close();
+  }
+
+  async #nextSeq(): Promise<number> {
+    return Number(await this.#redis.call('INCR', this.#keys.last));
+  }
+}
+
+function parsed(data: string): MailRecord | undefined {
+  try {
+    return readRecord(data);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,175 @@
+/**
+ * Messages as jobs of BullMQ: two queues of it, a job for each message, fetched one by one under a
+ * lock of ours. Steps of BullMQ come after those of the records and may fail by themselves: then the
+ * job rings too early, or is found missing later.
+ */
+import { randomUUID } from 'node:crypto';
+import { Queue, Worker, type ConnectionOptions, type Job } from 'bullmq';
+import type { Alarm, Lane } from '../engine/mail-record.js';
+
+interface Data {
+  readonly seq: number;
+}
+
+interface Held {
+  readonly job: Job<Data>;
+  readonly token: string;
+  readonly lane: Lane;
+}
+
+export interface BullmqJobsOptions {
+  readonly connection: ConnectionOptions;
+  readonly prefix: string;
+  readonly name: string;
+  readonly leaseMs: number;
+  readonly now: () => number;
+}
+
+const LANES = ['new', 'retry'] as const;
+/** A job whose worker fell silent is not a failed one, however often it happens. */
+const ENDLESS = 1_000_000_000;
+const MOST_STALLED_INTERVAL_MS = 30_000;
+
+export class BullmqJobs {
+  readonly #options: BullmqJobsOptions;
+  readonly #queues: Readonly<Record<Lane, Queue<Data>>>;
+  #workers: Readonly<Record<Lane, Worker<Data>>> | undefined;
+  /** Jobs whose lock is ours, by the message's number. */
+  readonly #held = new Map<number, Held>();
+
+  constructor(options: BullmqJobsOptions) {
+    this.#options = options;
+    const make = (lane: Lane): Queue<Data> => {
+      const queue = new Queue<Data>(this.#nameOf(lane), { connection: options.connection, prefix: options.prefix });
+      // Whoever asks for something is told of it; what is left over is the connection's own.
+      queue.on('error', ignore);
+      return queue;
+    };
+    this.#queues = { new: make('new'), retry: make('retry') };
+  }
+
+  /** Puts the message's job to its time, from wherever it is; without one, removes it. */
+  async set(seq: number, before: Alarm | undefined, alarm: Alarm | undefined): Promise<void> {
+    const held = this.#held.get(seq);
+    this.#held.delete(seq);
+    if (held && (await this.#release(seq, held, alarm))) return;
+    if (alarm) await this.#ring(seq, alarm);
+    if (before && before.lane !== alarm?.lane) await this.#remove(seq, before.lane);
+  }
+
+  /** Ends our lock. False if it is ours no more. */
+  async #release(seq: number, { job, token, lane }: Held, alarm: Alarm | undefined): Promise<boolean> {
+    try {
+      if (alarm?.lane === lane) await job.moveToDelayed(Math.ceil(alarm.at), token);
+      else {
+        // The next job first, so that there is always one.
+        if (alarm) await this.#ring(seq, alarm);
+        await job.moveToCompleted(null, token, false);
+      }
+      return true;
+    } catch (error) {
+      if (isOfTheLock(error)) return false;
+      throw error;
+    }
+  }
+
+  async #ring(seq: number, { lane, at }: Alarm): Promise<void> {
+    const queue = this.#queues[lane];
+    const delay = Math.max(0, Math.ceil(at) - this.#options.now());
+    const job = await queue.getJob(jobId(seq));
+    const state = job && (await job.getState());
+    if (job && state === 'delayed') {
+      // It may have come up meanwhile: then it rings too early, and is put off by who hears it.
+      await job.changeDelay(delay).catch(unlessConnection);
+      return;
+    }
+    if (state === 'waiting' || state === 'active' || state === 'prioritized') return;
+    if (job) await job.remove().catch(unlessConnection);
+    await queue.add('message', { seq }, { jobId: jobId(seq), delay, removeOnComplete: true, removeOnFail: true });
+  }
+
+  async #remove(seq: number, lane: Lane): Promise<void> {
+    // Somebody else's is left: it finds nothing to do.
+    await this.#queues[lane].remove(jobId(seq));
+  }
+
+  /** Numbers of messages whose jobs are ours for the length of a lease. */
+  async fetch(lane: Lane, limit: number): Promise<number[]> {
+    const worker = (await this.#open())[lane];
+    const seqs: number[] = [];
+    while (seqs.length < limit) {
+      const token = randomUUID();
+      const job = (await worker.getNextJob(token, { block: false })) as Job<Data> | undefined;
+      if (!job) break;
+      const { seq } = job.data;
+      this.#held.set(seq, { job, token, lane });
+      seqs.push(seq);
+    }
+    return seqs;
+  }
+
+  async extend(seqs: readonly number[]): Promise<void> {
+    await Promise.all(
+      seqs.map(async (seq) => {
+        const held = this.#held.get(seq);
+        await held?.job.extendLock(held.token, this.#options.leaseMs).catch(unlessConnection);
+      }),
+    );
+  }
+
+  /** Whether BullMQ will bring the message up. */
+  async isThere(seq: number, lane: Lane): Promise<boolean> {
+    const state = await this.#queues[lane].getJobState(jobId(seq));
+    return ['delayed', 'waiting', 'active', 'prioritized'].includes(state);
+  }
+
+  async close(): Promise<void> {
+    for (const lane of LANES) {
+      await this.#workers?.[lane].close(true);
+      await this.#queues[lane].close();
+    }
+  }
+
+  async #open(): Promise<Readonly<Record<Lane, Worker<Data>>>> {
+    if (this.#workers) return this.#workers;
+    const { connection, prefix, leaseMs } = this.#options;
+    const make = (lane: Lane): Worker<Data> => {
+      const worker = new Worker<Data>(this.#nameOf(lane), null, {
+        connection,
+        prefix,
+        autorun: false,
+        lockDuration: leaseMs,
+        stalledInterval: Math.min(MOST_STALLED_INTERVAL_MS, Math.max(100, leaseMs / 4)),
+        maxStalledCount: ENDLESS,
+      });
+      worker.on('error', ignore);
+      return worker;
+    };
+    this.#workers = { new: make('new'), retry: make('retry') };
+    for (const lane of LANES) await this.#workers[lane].startStalledCheckTimer();
+    return this.#workers;
+  }
+
+  #nameOf(lane: Lane): string {
+    const { name } = this.#options;
+    return lane === 'new' ? name : `${name}-retry`;
+  }
+}
+
+function jobId(seq: number): string {
+  return `m${String(seq)}`;
+}
+
+/** BullMQ's own answers carry a code, a negative number (-1 missing job, -2 missing lock, -3 not in the state, -6 not the lock). */
+function isOfTheLock(error: unknown): boolean {
+  const { code, message } = (error ?? {}) as { readonly code?: unknown; readonly message?: unknown };
+  return typeof code === 'number' || /missing (lock|key)|lock mismatch|not in the/i.test(String(message));
+}
+
+function unlessConnection(error: unknown): void {
+  if (!isOfTheLock(error) && !/could not be removed/.test(String((error as Error | undefined)?.message))) throw error;
+}
+
+function ignore(): void {
+  // The command under way says the same.
+}

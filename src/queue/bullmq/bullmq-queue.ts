@@ -1,0 +1,68 @@
+/**
+ * The queue on BullMQ: any number of workers on any number of machines, on the Redis that the app
+ * has.
+ */
+import type { ConnectionOptions } from 'bullmq';
+import { show, type Check } from '../../core/check-options.js';
+import type { DeliveryQueue } from '../delivery-queue.js';
+import { EngineStore } from '../engine/engine-store.js';
+import type { MessageStore } from '../engine/message-store.js';
+import { queueSettings, type QueueOptions } from '../queue-options.js';
+import { StoredQueue } from '../stored-queue.js';
+import { BullmqEngine } from './bullmq-engine.js';
+import { BullmqJobs } from './bullmq-jobs.js';
+import { RedisKeys } from './redis-keys.js';
+import type { RedisClient } from './redis.js';
+import { redisMessages } from './redis-messages.js';
+
+export interface BullmqQueueOptions extends QueueOptions {
+  /** An `ioredis` client with `maxRetriesPerRequest: null`, as BullMQ wants it. The app ends it, after the queue. */
+  readonly connection: RedisClient;
+  /** Begins every key. Default `smtp-routes`. */
+  readonly prefix?: string;
+  /** Of the queue, within the prefix. Default `mail`. */
+  readonly name?: string;
+  /** Where messages of more than 256 KiB lie. Default Redis, in pieces: it holds them in its memory. */
+  readonly messages?: MessageStore;
+}
+
+const isRedis: Check = (value) => has(value, 'an ioredis client', 'call', 'callBuffer');
+const isMessageStore: Check = (value) => has(value, 'a MessageStore', 'put', 'open', 'remove', 'list');
+const isName: Check = (value) =>
+  typeof value === 'string' && /^[\w.-]{1,100}$/.test(value)
+    ? undefined
+    : `must be letters, digits, _, . and -, got ${show(value)}`;
+
+/** @throws {RouteConfigError} for unknown or wrong options, all at once */
+export function bullmqQueue(options: BullmqQueueOptions): DeliveryQueue {
+  // What is left out is wrong too.
+  const { connection = null } = options as Partial<BullmqQueueOptions>;
+  const settings = queueSettings({ ...options, connection } as QueueOptions, {
+    connection: isRedis,
+    prefix: isName,
+    name: isName,
+    messages: isMessageStore,
+  });
+  const { deliverer, prefix = 'smtp-routes', name = 'mail' } = options;
+  const { clock } = deliverer;
+  const keys = new RedisKeys(prefix, name);
+  const { leaseMs, maxMessageBytes, perDomain } = settings;
+  const jobs = new BullmqJobs({
+    // What BullMQ takes is a union of clients, of which this is one.
+    connection: options.connection as unknown as ConnectionOptions,
+    prefix,
+    name,
+    leaseMs,
+    now: () => clock.now(),
+  });
+  const engine = new BullmqEngine(options.connection, keys, jobs);
+  const messages = options.messages ?? redisMessages(options.connection, `${prefix}:{${name}}:body:`, clock);
+  return new StoredQueue(new EngineStore({ engine, messages, maxMessageBytes, perDomain, clock }), options, settings);
+}
+
+function has(value: unknown, what: string, ...methods: readonly string[]): string | undefined {
+  const given = (value ?? {}) as Readonly<Record<string, unknown>>;
+  return methods.every((method) => typeof given[method] === 'function')
+    ? undefined
+    : `must be ${what}, got ${show(value)}`;
+}

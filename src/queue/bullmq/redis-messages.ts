@@ -1,0 +1,45 @@
+/**
+ * Long bodies in Redis, piece by piece: the `MessageStore` of those who give none.
+ */
+import { Readable } from 'node:stream';
+import type { Clock } from '../../delivery/system-clock.js';
+import type { MessageStore } from '../engine/message-store.js';
+import type { RedisClient } from './redis.js';
+
+const LISTED_AT_ONCE = 1000;
+
+/** @param base begins the names of keys */
+export function redisMessages(redis: RedisClient, base: string, clock: Clock): MessageStore {
+  const list = `${base}list`;
+  const keyOf = (key: string): string => `${base}${key}`;
+  async function* read(key: string): AsyncGenerator<Uint8Array, void, undefined> {
+    const count = Number(await redis.call('HLEN', keyOf(key)));
+    if (count === 0) throw new Error('the body of the message is missing');
+    for (let part = 0; part < count; part++) {
+      const bytes = (await redis.callBuffer('HGET', keyOf(key), String(part))) as Buffer | null;
+      if (!bytes) throw new Error('a piece of the message is missing');
+      yield bytes;
+    }
+  }
+  return {
+    put: async (key, body) => {
+      // Listed first, so that it is swept whatever happens.
+      await redis.call('ZADD', list, clock.now(), key);
+      let part = 0;
+      for await (const bytes of body) await redis.call('HSET', keyOf(key), String(part++), Buffer.from(bytes));
+    },
+    open: (key) => Readable.from(read(key), { objectMode: false }),
+    remove: async (key) => {
+      await redis.call('DEL', keyOf(key));
+      await redis.call('ZREM', list, key);
+    },
+    list: async function* (before) {
+      for (let from = 0; ; from += LISTED_AT_ONCE) {
+        const range = ['-inf', `(${String(before)}`, 'BYSCORE', 'LIMIT', from, LISTED_AT_ONCE] as const;
+        const keys = (await redis.call('ZRANGE', list, ...range)) as string[];
+        yield* keys;
+        if (keys.length < LISTED_AT_ONCE) return;
+      }
+    },
+  };
+}
