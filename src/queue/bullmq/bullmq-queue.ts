@@ -2,7 +2,6 @@
  * The queue on BullMQ: any number of workers on any number of machines, on the Redis that the app
  * has.
  */
-import type { ConnectionOptions } from 'bullmq';
 import { show, type Check } from '../../core/check-options.js';
 import type { DeliveryQueue } from '../delivery-queue.js';
 import { EngineStore } from '../engine/engine-store.js';
@@ -48,8 +47,7 @@ export function bullmqQueue(options: BullmqQueueOptions): DeliveryQueue {
   const keys = new RedisKeys(prefix, name);
   const { leaseMs, maxMessageBytes, perDomain } = settings;
   const jobs = new BullmqJobs({
-    // What BullMQ takes is a union of clients, of which this is one.
-    connection: options.connection as unknown as ConnectionOptions,
+    connection: options.connection,
     prefix,
     name,
     leaseMs,

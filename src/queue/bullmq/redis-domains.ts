@@ -74,9 +74,7 @@ export class RedisDomains {
 
   async #fields(key: string): Promise<Partial<Record<string, string>>> {
     const flat = (await this.#redis.call('HGETALL', key)) as string[];
-    return Object.fromEntries(flat.flatMap((name, i) => (i % 2 === 0 ? [[name, flat[i + 1]]] : []))) as Partial<
-      Record<string, string>
-    >;
+    return Object.fromEntries(flat.flatMap((name, i) => (i % 2 === 0 ? [[name, flat[i + 1]]] : [])));
   }
 }
 
