@@ -6,14 +6,12 @@
 import { writeSync } from 'node:fs';
 import { Deliverer, defineRoutes } from 'smtp-routes';
 import { nodemailerTransport } from 'smtp-routes/nodemailer';
-import { sqliteQueue } from 'smtp-routes/queue';
-import { anyDriver } from './sqlite-drivers.js';
+import { openQueue } from './open-queue.js';
 
-const [file = '', port = '', name = '', mode = ''] = process.argv.slice(2);
+const [place = '', port = '', name = '', mode = ''] = process.argv.slice(2);
+const lease = process.env['SMTP_ROUTES_LEASE_MS'] ?? '';
 
 const say = (line: string): unknown => writeSync(1, `${line}\n`);
-const database = anyDriver?.open(file);
-if (!database) throw new Error('no SQLite driver');
 
 const deliverer = new Deliverer({
   routes: defineRoutes({
@@ -23,12 +21,12 @@ const deliverer = new Deliverer({
   transport: nodemailerTransport(),
   cooling: { initialMs: 10, maxMs: 40 },
 });
-const queue = sqliteQueue({
-  database,
+const { queue, end } = await openQueue(place, {
   deliverer,
   profile: { initialRetryMs: 20, maxRetryMs: 100, maxRetries: 100_000 },
   concurrency: 8,
   pollMs: 100,
+  ...(lease !== '' && { leaseMs: Number(lease) }),
   bounces: (report) =>
     Promise.resolve({
       envelope: { from: '', to: ['bounces@sender.test'] },
@@ -47,6 +45,7 @@ if (mode === 'drain') {
   const { delivered, softBounces, hardBounces } = await queue.counters();
   await queue.close();
   await deliverer.close();
+  await end();
   say(`counters ${JSON.stringify({ delivered, softBounces, refused: hardBounces['5xx'] })}`);
 } else {
   let messages = 0;
@@ -55,13 +54,17 @@ if (mode === 'drain') {
       const id = `${name}-${String(messages++)}`;
       // Now and then longer than a piece, so that half-stored messages are left behind as well.
       const filling = messages % 40 === 0 ? 'y'.repeat(99).concat('\r\n').repeat(5_000) : 'x\r\n';
-      await queue.submit(
-        {
-          envelope: { from: 'sender@sender.test', to: [`user@domain${String(messages % 5)}.test`] },
-          message: `X-Id: ${id}\r\nSubject: crash\r\n\r\n${filling}`,
-        },
-        { id },
-      );
+      const mail = {
+        envelope: { from: 'sender@sender.test', to: [`user@domain${String(messages % 5)}.test`] },
+        message: `X-Id: ${id}\r\nSubject: crash\r\n\r\n${filling}`,
+      };
+      // The same id again is the same message, so whoever is not told may ask again.
+      for (let stored = false; !stored;) {
+        stored = await queue.submit(mail, { id }).then(
+          () => true,
+          () => new Promise((resolve) => setTimeout(resolve, 100, false)),
+        );
+      }
       say(`stored ${id}`);
       await new Promise((resolve) => setTimeout(resolve, 5));
     }

@@ -13,7 +13,7 @@ import type { RedisKeys } from './redis-keys.js';
 import { RedisRecords } from './redis-records.js';
 
 /** A job this late is looked for, whether it is still there. */
-const LATE_MS = 60_000;
+const LATE_MS = 10_000;
 const LATE_AT_ONCE = 100;
 
 export class BullmqEngine implements Engine {

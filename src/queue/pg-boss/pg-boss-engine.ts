@@ -175,10 +175,12 @@ export class PgBossEngine implements Engine {
   async mend(now: number): Promise<void> {
     const { message, ended } = this.#tables;
     await this.#rows(`DELETE FROM ${ended} WHERE at < $1`, [now - REMEMBER_MS]);
-    // pg-boss goes through all its jobs for this, so only where there is reason to.
-    const silent = await this.#rows(`SELECT 1 FROM ${message} WHERE holder IS NOT NULL AND alarm_at <= $1 LIMIT 1`, [
-      now,
-    ]);
+    // pg-boss goes through all its jobs for this, so only where there is reason to: a lease is over,
+    // or what is long due may be in the hands of a worker that died before it could claim it.
+    const silent = await this.#rows(
+      `SELECT 1 FROM ${message} WHERE (holder IS NOT NULL AND alarm_at <= $1) OR (holder IS NULL AND alarm_at <= $2) LIMIT 1`,
+      [now, now - this.#jobs.leaseMs],
+    );
     if (silent.length > 0) await this.#jobs.handOn();
     const late = await this.#rows<RecordRow>(
       `SELECT ${RECORD} FROM ${message} WHERE alarm_at < $1 ORDER BY alarm_at LIMIT $2`,

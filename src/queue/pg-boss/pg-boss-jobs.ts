@@ -28,6 +28,8 @@ export interface Boss {
   supervise?(name?: string): Promise<unknown>;
 }
 
+/** As pg-boss has it. */
+const LEAST_LEASE_MS = 1_000;
 /** How often it is tried is ours to say: a job that ran out of its worker's time is not a failed one. */
 const ENDLESS = 1_000_000_000;
 /** What nobody fetched for so long pg-boss would delete. Each alarm begins it again. */
@@ -36,12 +38,13 @@ const RETENTION_SECONDS = 10 * 365 * 24 * 3600;
 export class PgBossJobs {
   readonly #boss: Boss;
   readonly #name: string;
-  readonly #leaseSeconds: number;
+  /** How long a job that was fetched is its worker's. */
+  readonly leaseMs: number;
 
   constructor(boss: Boss, name: string, leaseMs: number) {
     this.#boss = boss;
     this.#name = name;
-    this.#leaseSeconds = Math.max(1, leaseMs / 1000);
+    this.leaseMs = Math.max(LEAST_LEASE_MS, leaseMs);
   }
 
   async open(): Promise<void> {
@@ -60,7 +63,7 @@ export class PgBossJobs {
         id,
         db,
         startAfter: new Date(Math.ceil(alarm.at)),
-        expireInSeconds: this.#leaseSeconds,
+        expireInSeconds: this.leaseMs / 1000,
         retryLimit: ENDLESS,
         retryDelay: 0,
         retentionSeconds: RETENTION_SECONDS,
