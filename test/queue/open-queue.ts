@@ -21,9 +21,11 @@ export async function openQueue(place: string, options: QueueOptions): Promise<O
     ]);
     const pool = new pg.Pool({ connectionString: place, max: 4 });
     pool.on('error', ignore);
-    const boss = new PgBoss({ connectionString: place, max: 1, schedule: false, supervise: false });
-    boss.on('error', ignore);
-    await boss.start();
+    const boss = await started(() => {
+      const one = new PgBoss({ connectionString: place, max: 1, schedule: false, supervise: false });
+      one.on('error', ignore);
+      return one;
+    });
     const end = async (): Promise<void> => {
       await boss.stop({ graceful: false });
       await pool.end();
@@ -47,4 +49,17 @@ export async function openQueue(place: string, options: QueueOptions): Promise<O
   const database = anyDriver?.open(place);
   if (!database) throw new Error('no SQLite driver');
   return { queue: sqliteQueue({ ...options, database }), end: () => Promise.resolve() };
+}
+
+/** Starts one of these, again with another until the database is there. */
+async function started<T extends { start(): Promise<unknown> }>(make: () => T): Promise<T> {
+  for (;;) {
+    const one = make();
+    try {
+      await one.start();
+      return one;
+    } catch {
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }
 }
