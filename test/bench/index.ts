@@ -1,7 +1,7 @@
 /**
  * All benches, or the named ones:
  *
- *     npm run bench -- [--quick] [--check] [throughput failover burst memory routes]
+ *     npm run bench -- [--quick] [--check] [throughput composed failover burst memory routes]
  *
  * All peers run on this machine, in turn: trust the ratios, not the figures. Missed targets fail
  * the command with `--check` only, since a busy machine misses them too.
@@ -10,6 +10,7 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { cpus } from 'node:os';
 import { burst } from './burst.js';
+import { composed } from './composed.js';
 import { failover } from './failover.js';
 import { memory } from './memory.js';
 import { readCommandLine } from './options.js';
@@ -18,7 +19,7 @@ import { NoSinkError } from '../smtp-sink.js';
 import { throughput } from './throughput.js';
 import { Workers } from './workers.js';
 
-const BENCHES = [throughput, failover, burst, memory, routes];
+const BENCHES = [throughput, composed, failover, burst, memory, routes];
 
 const options = readCommandLine(
   process.argv.slice(2),
