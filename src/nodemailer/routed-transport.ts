@@ -107,7 +107,7 @@ export class RoutedTransport extends EventEmitter {
     signal: AbortSignal | undefined,
   ): Promise<RenderedMessage> {
     try {
-      return await renderMessage(message.createReadStream(), { ...this.#services, signal });
+      return await renderMessage(message, { ...this.#services, signal });
     } catch (error) {
       throw signal?.aborted ? unsentError('EABORT', signal.reason, to) : unsentError('ESTREAM', error, to);
     }
