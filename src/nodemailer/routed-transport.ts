@@ -17,8 +17,10 @@ import { messageInfo, type RoutedMessageInfo } from './message-info.js';
 import { forwardGetSocket } from './nodemailer-transport.js';
 import { sayFailure } from './nodemailer-error.js';
 import type { MailData, NodemailerMail, SendCallback } from './nodemailer-mail.js';
+import { inTime } from './in-time.js';
 import { renderMessage, type RenderedMessage } from './render-message.js';
 import { routedServices, type RoutedServices, type RoutedTransportOptions } from './routed-transport-options.js';
+import { hasStreamParts, hasWrappedRelay, readStreamParts } from './stream-parts.js';
 import { unsentError } from './unsent-error.js';
 
 /** Emits `idle` when it can take more messages, and `close`. */
@@ -101,13 +103,13 @@ export class RoutedTransport extends EventEmitter {
     return signal;
   }
 
-  async #render(
-    { message }: NodemailerMail,
-    { to }: Envelope,
-    signal: AbortSignal | undefined,
-  ): Promise<RenderedMessage> {
+  async #render(mail: NodemailerMail, { to }: Envelope, signal: AbortSignal | undefined): Promise<RenderedMessage> {
     try {
-      return await renderMessage(message, { ...this.#services, signal });
+      const { deliverer, limitMs } = this.#services;
+      if (deliverer && hasStreamParts(mail) && hasWrappedRelay(deliverer.routes)) {
+        await inTime(readStreamParts(mail), { signal: signal ?? new AbortController().signal, limitMs });
+      }
+      return await renderMessage(mail.message, { ...this.#services, signal });
     } catch (error) {
       throw signal?.aborted ? unsentError('EABORT', signal.reason, to) : unsentError('ESTREAM', error, to);
     }

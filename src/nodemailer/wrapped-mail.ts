@@ -7,6 +7,7 @@ import type { SendRequest } from '../delivery/relay-transport.js';
 import { composedFrom } from './composed-mail.js';
 import { messageHeaders } from './message-headers.js';
 import type { NodemailerMail } from './nodemailer-mail.js';
+import { isStream } from './stream-parts.js';
 import type { WrappedBodies } from './wrapped-bodies.js';
 
 type Sending = (mail: NodemailerMail) => void;
@@ -57,10 +58,6 @@ function composed(data: object): Promise<NodemailerMail> {
 function hasParts(original: NodemailerMail | undefined): boolean {
   return original !== undefined && !(original.data as { raw?: unknown }).raw;
 }
-
-/** Streams have been read when the message was rendered: they are not there a second time. */
-const isStream = (value: unknown): boolean =>
-  typeof (value as { pipe?: unknown } | null | undefined)?.pipe === 'function';
 
 /**
  * The parts for a transport that builds a message of its own from them. It must send to none but

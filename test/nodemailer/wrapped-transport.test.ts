@@ -458,6 +458,55 @@ describe('a transport that somebody wrote', () => {
   });
 });
 
+test.each([false, true])(
+  'parts that were streams are there for a plugin, at a second relay too: %j',
+  async (second) => {
+    const seen: unknown[] = [];
+    const plugin = {
+      name: 'api',
+      version: '1',
+      send(mail: { data: Parts; normalize(done: (error: Error | null, data: Parts) => void): void }, done: Done) {
+        mail.normalize((error, { text, attachments }) => {
+          seen.push([text, attachments?.map(decoded)]);
+          done(error, {});
+        });
+      },
+    };
+    await using full = await startSmtpServer({ script: '431@greeting Mail system full' });
+    const routed = new RoutedTransport({
+      routes: defineRoutes({
+        relays: { full: { host: full.host, port: full.port }, api: { transport: plugin } },
+        routes: [{ match: 'ALL', tiers: second ? [['full'], ['api']] : [['api']] }],
+      }),
+    });
+    const attachments = [{ content: Readable.from(['by ', 'stream']) }, { content: 'as text' }];
+    await createTransport(routed).sendMail({
+      ...{ from: SENDER, to: RECIPIENT, subject: 'Parts' },
+      text: Readable.from(['Grüße']),
+      attachments,
+    });
+    await routed.close();
+    expect(seen).toEqual([['Grüße', ['by stream', 'as text']]]);
+  },
+);
+
+interface Parts {
+  readonly text?: unknown;
+  readonly attachments?: readonly Attachment[];
+}
+
+interface Attachment {
+  readonly content?: unknown;
+  readonly encoding?: string;
+}
+
+/** As `normalize` leaves it: bytes in base64. */
+function decoded({ content, encoding }: Attachment): string {
+  return encoding === 'base64' ? Buffer.from(String(content), 'base64').toString() : String(content);
+}
+
+type Done = (error: Error | null, info: object) => void;
+
 test('a transport without send is refused when it is defined, by name', () => {
   const make = (): unknown => defineRoutes({ relays: { own: { transport: {} } }, routes: [], otherwise: 'reject' });
   expect(make).toThrow(RouteConfigError);
