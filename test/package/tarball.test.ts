@@ -9,7 +9,7 @@ import { root, subpaths } from '../../.config/subpaths.js';
 import { pack, run, tool } from './commands.js';
 
 /** Bytes, compressed. The core counts with every file that `import 'smtp-routes'` loads, dependencies apart. */
-const TARBALL_BUDGET = 160_000;
+const TARBALL_BUDGET = 200_000;
 const CORE_BUDGET = 32_000;
 
 let folder: string;
