@@ -2,7 +2,7 @@
  * Renders a composed message once: attachments are read, and DKIM signs, a single time, and every
  * attempt sends the same bytes. Small messages are kept in memory, large ones in a file.
  */
-import { Buffer } from 'node:buffer';
+import type { Buffer } from 'node:buffer';
 import type { Readable, Writable } from 'node:stream';
 import type { MessageSource } from '../delivery/relay-transport.js';
 import type { ComposedMessage } from './nodemailer-mail.js';

@@ -4,7 +4,7 @@
  */
 import type { Bench } from './bench.js';
 import type { PeerName } from './peers.js';
-import { number, spread, table, verdict } from './report.js';
+import { spread, table, verdict } from './report.js';
 import { inTurn, ratios, spreadOf } from './rounds.js';
 import { startSink } from '../smtp-sink.js';
 

@@ -1,7 +1,7 @@
 /**
  * The ways to send that are raced, each as an app would write it. They run in a worker process.
  */
-import { createTransport } from 'nodemailer';
+import { createTransport, type SendMailOptions } from 'nodemailer';
 import { Deliverer, defineRoutes, type Attempt, type DeliveryOutcome } from '../../src/index.js';
 import { dnsLookup } from '../../src/dns/index.js';
 import { nodemailerTransport, RoutedTransport } from '../../src/nodemailer/index.js';
@@ -145,14 +145,19 @@ function pooled(port: number, { connections, timeoutMs }: PeerSettings): ReturnT
 }
 
 /** The transporter of an app that changed one argument, with the same options as the pool. */
-function routed({ ports: [port = 0], connections }: PeerSettings): ReturnType<typeof createTransport> {
+function routed({ ports: [port = 0], connections }: PeerSettings): Composing {
   const relay = { host: '127.0.0.1', port, pool: true, maxConnections: connections, maxMessages: MAX_MESSAGES };
   const routes = defineRoutes({ relays: { relay }, routes: [{ match: 'ALL', tiers: [['relay']] }] });
-  return createTransport(new RoutedTransport({ routes })) as unknown as ReturnType<typeof createTransport>;
+  return createTransport(new RoutedTransport({ routes }));
+}
+
+interface Composing {
+  sendMail(mail: SendMailOptions): Promise<{ readonly rejected: readonly string[] }>;
+  close(): void;
 }
 
 /** Messages as an app sends them: parts, which the transporter composes. */
-function composing(settings: PeerSettings, transporter: ReturnType<typeof createTransport>): Peer {
+function composing(settings: PeerSettings, transporter: Composing): Peer {
   return {
     tally: newTally(settings),
     send: async ({ from, to, message }) => {
