@@ -2,7 +2,6 @@
  * Renders a composed message once: attachments are read, and DKIM signs, a single time, and every
  * attempt sends the same bytes. Small messages are kept in memory, large ones in a file.
  */
-import type { Buffer } from 'node:buffer';
 import type { Readable, Writable } from 'node:stream';
 import type { MessageSource } from '../delivery/relay-transport.js';
 import type { ComposedMessage } from './nodemailer-mail.js';
@@ -77,19 +76,12 @@ function isPlain(message: object): message is PlainMessage {
 }
 
 function writeInto(message: PlainMessage, sink: RenderSink): void {
+  sink.endsLine = true;
   message.stream(sink, {}, (error) => {
     if (error) sink.destroy(error);
-    else if (!sink.destroyed) sink.end(lineEndAfter(sink.lastByte));
+    else if (!sink.destroyed) sink.end();
   });
 }
-
-/** As nodemailer does it: a message ends with a line end. */
-function lineEndAfter(lastByte: number): string {
-  return lastByte === LF ? '' : lastByte === CR ? '\n' : '\r\n';
-}
-
-const CR = 0x0d;
-const LF = 0x0a;
 
 /** By hand and not by `pipeline`: nodemailer 8 and 9 emit errors on streams that go on. */
 function pipeInto(stream: Readable, sink: RenderSink): void {
