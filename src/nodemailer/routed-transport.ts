@@ -45,13 +45,14 @@ export class RoutedTransport extends EventEmitter {
   }
 
   /** Called by nodemailer's Mail. `callback` is called once. */
-  send(mail: NodemailerMail, callback: SendCallback<RoutedMessageInfo>): void {
+  send(mail: NodemailerMail, callback: (error: Error | null, info: RoutedMessageInfo) => void): void {
     this.#underWay++;
     if (!this.isIdle()) this.#idling = false;
     const settled = (error: Error | null, info?: RoutedMessageInfo): void => {
       this.#underWay--;
       try {
-        callback(error, info);
+        // An error comes alone, whatever the types of nodemailer's callbacks say.
+        (callback as SendCallback<RoutedMessageInfo>)(error, info);
       } catch (thrown) {
         // As nodemailer's own transports: what the app's callback throws is not about the message.
         logTrouble(thrown);
