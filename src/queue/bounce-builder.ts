@@ -19,7 +19,9 @@ import { originalPart } from './original-part.js';
 export async function buildBounce(report: BounceReport): Promise<Mail> {
   const { MimeNode, foldLines } = await loadMime();
   const { reportingMta, envelope, now, from = `MAILER-DAEMON@${reportingMta}` } = report;
-  const original = await originalPart(report.message, envelope.dsn?.ret);
+  // RFC 8689 5: what may only travel over TLS is bounced over TLS, without its body.
+  const isSecret = envelope.requireTLSExtensionEnabled === true;
+  const original = await originalPart(report.message, isSecret ? 'HDRS' : envelope.dsn?.ret);
   const status = deliveryStatus(report, foldLines);
   const name = nameOf(report);
 
@@ -47,7 +49,10 @@ export async function buildBounce(report: BounceReport): Promise<Mail> {
     }
     quoted.setContent(original.bytes);
   }
-  return { envelope: { from: '', to: [envelope.from] }, message: await root.build() };
+  return {
+    envelope: { from: '', to: [envelope.from], ...(isSecret && { requireTLSExtensionEnabled: true }) },
+    message: await root.build(),
+  };
 }
 
 /**

@@ -4,7 +4,7 @@
  * stored in the same step that removes these recipients, so that neither gets lost alone.
  */
 import { hostname } from 'node:os';
-import type { Mail } from '../delivery/mail.js';
+import { sharedEnvelope, type Mail } from '../delivery/mail.js';
 import type { Envelope, Message } from '../delivery/relay-transport.js';
 import type { BounceReport } from './bounce-report.js';
 import type { FailedRecipient } from './next-step.js';
@@ -45,7 +45,7 @@ export interface Concerned extends FailedRecipient {
   readonly retryUntilAt?: number;
 }
 
-type Original = Pick<QueuedMessage, 'id' | 'from' | 'dsn' | 'arrivalAt'>;
+type Original = Omit<Envelope, 'to'> & Pick<QueuedMessage, 'id' | 'arrivalAt'>;
 
 /** The bounce for recipients that failed. Never rejects: mail that cannot be reported on is still settled. */
 export async function bounceNotice(
@@ -98,8 +98,8 @@ export async function delayNotice(
   return { mail, event };
 }
 
-function envelopeOf({ from, dsn }: Original): Omit<Envelope, 'to'> {
-  return { from, ...(dsn && { dsn }) };
+function envelopeOf(original: Original): Omit<Envelope, 'to'> {
+  return sharedEnvelope(original, original.from);
 }
 
 async function built(
@@ -123,7 +123,7 @@ async function built(
     });
     return {
       // From `<>` whatever the builder says: a report that could be bounced would make a loop.
-      message: { v: ENTRY_VERSION, id: newId(now), from: '', arrivalAt: now },
+      message: { v: ENTRY_VERSION, id: newId(now), ...sharedEnvelope(mail.envelope, ''), arrivalAt: now },
       body: mail.message,
       entries: entriesFor(mail.envelope),
       named: false,

@@ -263,6 +263,13 @@ describe('the original', () => {
     expect(raw).toContain('Subject: Invoice');
   });
 
+  it('stays behind, and the bounce asks for TLS, where the sender asked for TLS all the way', async () => {
+    const envelope = { from: 'app@sender.test', requireTLSExtensionEnabled: true };
+    const { mail, raw } = await read(report({ envelope }));
+    expect(mail.envelope).toEqual({ from: '', to: ['app@sender.test'], requireTLSExtensionEnabled: true });
+    expect(raw).not.toContain('Secret body.');
+  });
+
   it('is read no further than it is quoted, and let go', async () => {
     let given = 0;
     const stream = Readable.from(
