@@ -16,7 +16,9 @@ export interface DeliveryStatus {
 
 /** @param fold breaks a long header field into lines */
 export function deliveryStatus(report: BounceReport, fold: (field: string) => string): DeliveryStatus {
-  const isGlobal = report.recipients.some(({ recipient }) => needsSmtpUtf8(recipient));
+  const isGlobal =
+    report.recipients.some(({ recipient }) => needsSmtpUtf8(recipient)) ||
+    needsSmtpUtf8(report.envelope.dsn?.orcpt ?? '');
   const groups = [messageFields(report), ...report.recipients.map((one) => recipientFields(report, one))];
   const text = groups
     .map((fields) =>
@@ -78,12 +80,15 @@ export function dateTime(at: number): string {
   return new Date(at).toUTCString().replace('GMT', '+0000');
 }
 
-/** More than any honest server says of one recipient, and less than a line of mail may hold. */
-const MAX_VALUE = 600;
+/** Octets: more than any honest server says of one recipient, and less than the 998 that a line of mail may hold. */
+const MAX_VALUE = 900;
 
 /** On one line, without control characters, short enough for a line however it is folded. */
 function safe(text: string): string {
-  return onOneLine(text).slice(0, MAX_VALUE);
+  const octets = Buffer.from(onOneLine(text));
+  if (octets.length <= MAX_VALUE) return octets.toString();
+  // As the beginning of a stream: half a character at the cut is left out.
+  return new TextDecoder().decode(octets.subarray(0, MAX_VALUE), { stream: true });
 }
 
 // eslint-disable-next-line no-control-regex

@@ -46,6 +46,12 @@ export function rootOf(failure: Failure): Failure {
   return 'last' in failure ? rootOf(failure.last) : failure;
 }
 
+/** The message may have been taken: the connection was lost between the final dot and its answer. */
+export function mayHaveArrived(failure: Failure): boolean {
+  const root = rootOf(failure);
+  return root.kind === 'lost' && root.phase === 'final-reply';
+}
+
 /** A server's reply with its codes, lines joined by blanks. */
 export function replyText({ code, enhanced, text }: SmtpReply): string {
   return [String(code), enhanced, ...text.split('\n')].filter(Boolean).join(' ');
