@@ -123,7 +123,8 @@ export class RoutedTransport extends EventEmitter {
     signal: AbortSignal | undefined,
   ): Promise<{ readonly outcome: DeliveryOutcome; readonly queueId?: string }> {
     const { deliverer, queue } = this.#services;
-    composedFrom.set(message, mail);
+    // A stream that is still among the parts has been read by now.
+    if (!hasStreamParts(mail)) composedFrom.set(message, mail);
     try {
       if (queue) {
         const { id, outcome } = await queue.submit(

@@ -59,7 +59,7 @@ function isStreamPlace({ holder, key }: Place): boolean {
   return isStream(holder[key]);
 }
 
-export function isStream(value: unknown): boolean {
+function isStream(value: unknown): boolean {
   return typeof (value as { pipe?: unknown } | null | undefined)?.pipe === 'function';
 }
 

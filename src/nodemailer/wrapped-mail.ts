@@ -7,7 +7,6 @@ import type { SendRequest } from '../delivery/relay-transport.js';
 import { composedFrom } from './composed-mail.js';
 import { messageHeaders } from './message-headers.js';
 import type { NodemailerMail } from './nodemailer-mail.js';
-import { isStream } from './stream-parts.js';
 import type { WrappedBodies } from './wrapped-bodies.js';
 
 type Sending = (mail: NodemailerMail) => void;
@@ -75,13 +74,5 @@ function partsOf(original: NodemailerMail, to: readonly string[]): object {
   } = original.data as Record<string, unknown>;
   const whole = original.message.getEnvelope() as { to?: readonly string[] };
   const same = whole.to?.length === to.length && !('envelope' in parts);
-  const attachments = parts['attachments'];
-  const readable = Array.isArray(attachments)
-    ? attachments.filter((one: unknown) => !isStream((one as { content?: unknown }).content))
-    : undefined;
-  return {
-    ...Object.fromEntries(Object.entries(parts).filter(([, value]) => !isStream(value))),
-    ...(readable && { attachments: readable }),
-    ...(same ? { to: _to, cc: _cc, bcc: _bcc } : { to }),
-  };
+  return { ...parts, ...(same ? { to: _to, cc: _cc, bcc: _bcc } : { to }) };
 }

@@ -11,6 +11,7 @@ import type { TransportConfig } from 'nodemailer';
 import { Deliverer, defineRoutes, RouteConfigError } from 'smtp-routes';
 import type { DelivererOptions, DeliveryOutcome, Mail } from 'smtp-routes';
 import { nodemailerTransport, RoutedTransport } from 'smtp-routes/nodemailer';
+import { memoryQueue } from 'smtp-routes/queue';
 import { startSmtpServer, type SmtpServerOptions, type SmtpTestServer } from 'smtp-routes/testing';
 import { describe, expect, it, test } from 'vitest';
 import { toldAttempt, toldOutcome } from './told.js';
@@ -489,6 +490,32 @@ test.each([false, true])(
     expect(seen).toEqual([['Grüße', ['by stream', 'as text']]]);
   },
 );
+
+test('behind a queue a plugin gets the whole message, and never its parts without those that were streams', async () => {
+  const seen: unknown[] = [];
+  const plugin = {
+    name: 'api',
+    version: '1',
+    send(mail: { data: Parts & { readonly raw?: unknown } }, done: Done) {
+      seen.push(mail.data.attachments, String(mail.data.raw).includes(Buffer.from('by stream').toString('base64')));
+      done(null, {});
+    },
+  };
+  const deliverer = new Deliverer({
+    routes: defineRoutes({ relays: { api: { transport: plugin } }, routes: [{ match: 'ALL', tiers: [['api']] }] }),
+    transport: nodemailerTransport(),
+  });
+  const queue = memoryQueue({ deliverer });
+  const routed = new RoutedTransport({ queue });
+  const attachments = [
+    { filename: 'a.bin', content: Readable.from(['by ', 'stream']) },
+    { filename: 'b.bin', content: 'as text' },
+  ];
+  await createTransport(routed).sendMail({ from: SENDER, to: RECIPIENT, attachments });
+  await routed.close();
+  await queue.close();
+  expect(seen).toEqual([undefined, true]);
+});
 
 interface Parts {
   readonly text?: unknown;
