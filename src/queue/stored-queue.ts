@@ -127,7 +127,7 @@ export class StoredQueue implements DeliveryQueue {
 
   async redirect(which: Which, to?: string | Redirection): Promise<Affected> {
     const via = typeof to === 'string' ? { relay: to } : to;
-    if (via && 'relay' in via && !(via.relay in this.#attempts.deliverer.health())) {
+    if (via && 'relay' in via && ![...this.#attempts.deliverer.routes.relays()].some(({ id }) => id === via.relay)) {
       throw new RouteConfigError('redirect', [
         { path: 'to', message: `no relay is called ${JSON.stringify(via.relay)}` },
       ]);
