@@ -5,7 +5,7 @@ import type { Failure } from '../core/failure.js';
 import { onOneLine } from '../core/reply.js';
 import type { BounceReport, ReportedRecipient } from './bounce-report.js';
 import { dateTime } from './delivery-status.js';
-import { mayHaveArrived, replyText, rootOf } from './failure-status.js';
+import { mayHaveArrived, replyOnOneLine, rootOf } from './failure-status.js';
 import type { OriginalPart } from './original-part.js';
 
 export function bounceSubject({ kind, recipients }: BounceReport): string {
@@ -75,7 +75,7 @@ function reason(failure: Failure, remoteMta: string | undefined): string {
   const host = remoteMta === undefined ? 'the receiving server' : onOneLine(remoteMta);
   switch (failure.kind) {
     case 'reply':
-      return `Answer of ${host}: ${onOneLine(replyText(failure.reply))}`;
+      return `Answer of ${host}: ${onOneLine(replyOnOneLine(failure.reply))}`;
     case 'lost':
       return `No usable answer from ${host}: ${onOneLine(failure.message)}`;
     default:

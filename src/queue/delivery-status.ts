@@ -7,7 +7,7 @@ import { needsSmtpUtf8, readMailbox } from '../core/address.js';
 import type { Failure } from '../core/failure.js';
 import { onOneLine } from '../core/reply.js';
 import type { BounceReport, ReportedRecipient } from './bounce-report.js';
-import { replyText, rootOf, statusOf } from './failure-status.js';
+import { replyOnOneLine, rootOf, statusOf } from './failure-status.js';
 
 export interface DeliveryStatus {
   readonly contentType: 'message/delivery-status' | 'message/global-delivery-status';
@@ -60,7 +60,7 @@ function recipientFields({ kind, envelope }: BounceReport, one: ReportedRecipien
 
 /** `smtp` is for replies of a server alone (RFC 3464 2.3.6); what we say ourselves is marked as ours. */
 function diagnosis(failure: Failure): string {
-  if (failure.kind === 'reply') return `smtp; ${safe(replyText(failure.reply))}`;
+  if (failure.kind === 'reply') return `smtp; ${safe(replyOnOneLine(failure.reply))}`;
   return `x-smtp-routes; ${safe(failure.kind === 'lost' ? `${failure.code} ${failure.message}` : failure.message)}`;
 }
 

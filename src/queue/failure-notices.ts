@@ -6,7 +6,9 @@
 import { hostname } from 'node:os';
 import { sharedEnvelope, type Mail } from '../delivery/mail.js';
 import type { Envelope, Message } from '../delivery/relay-transport.js';
+import { buildBounce } from './bounce-builder.js';
 import type { BounceReport } from './bounce-report.js';
+import { mayBounce } from './may-bounce.js';
 import type { FailedRecipient } from './next-step.js';
 import { newId } from './message-id.js';
 import { ENTRY_VERSION, entriesFor, type QueuedMessage } from './queue-entry.js';
@@ -14,7 +16,6 @@ import type { QueueEvent } from './queue-event.js';
 import type { NewMail } from './queue-store.js';
 
 export type BuildBounce = (report: BounceReport) => Promise<Mail>;
-export type MayBounce = (envelope: Omit<Envelope, 'to'>, kind: BounceReport['kind']) => boolean;
 
 export interface BounceOptions {
   /**
@@ -31,8 +32,6 @@ export interface BounceOptions {
 export interface NoticeServices {
   readonly bounces: NonNullable<BounceOptions['bounces']>;
   readonly reportingMta: string | undefined;
-  readonly buildBounce: BuildBounce;
-  readonly mayBounce: MayBounce;
 }
 
 /** The message to store, if there is one, and the event that follows once it is. */
@@ -67,7 +66,7 @@ export async function bounceNotice(
     ...rest,
   });
   if (from === '') return { event: bounced({ notSent: 'null-sender' }) };
-  if (bounces === 'event' || !services.mayBounce(envelopeOf(original), 'failed')) {
+  if (bounces === 'event' || !mayBounce(envelopeOf(original), 'failed')) {
     return { event: bounced({ notSent: 'not-wanted' }) };
   }
   const mail = await built(services, 'failed', original, body, recipients, now);
@@ -84,8 +83,8 @@ export async function delayNotice(
   recipients: readonly Concerned[],
   now: number,
 ): Promise<Notice> {
-  const { id, from } = original;
-  if (recipients.length === 0 || from === '' || !services.mayBounce(envelopeOf(original), 'delayed')) return {};
+  const { id } = original;
+  if (recipients.length === 0 || !mayBounce(envelopeOf(original), 'delayed')) return {};
   const mail = await built(services, 'delayed', original, body, recipients, now);
   if (!mail) return {};
   const event: QueueEvent = {
@@ -103,7 +102,7 @@ function envelopeOf(original: Original): Omit<Envelope, 'to'> {
 }
 
 async function built(
-  { bounces, reportingMta, buildBounce }: NoticeServices,
+  { bounces, reportingMta }: NoticeServices,
   kind: BounceReport['kind'],
   original: Original,
   message: Message,

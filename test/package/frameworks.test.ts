@@ -6,12 +6,12 @@
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it, type TestContext } from 'vitest';
 import { startSmtpServer } from '../../src/testing/index.js';
 import { lockedVersion, pack, run } from './commands.js';
+import { freePort } from '../free-port.js';
 
 const FRAMEWORKS = [
   'express@5.1.0',
@@ -196,11 +196,3 @@ const handler = async () => transporter.sendMail(mail);
     await Promise.all([full.close(), good.close()]);
   }
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
