@@ -1,6 +1,4 @@
-/**
- * A port of the loopback interface that nobody listens on, for servers that must be told theirs.
- */
+/** A port of loopback where nobody listens now. Somebody may before it is used: a start that fails is worth another try. */
 import { connect, createServer, type AddressInfo } from 'node:net';
 
 export async function freePort(): Promise<number> {

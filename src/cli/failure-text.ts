@@ -2,12 +2,12 @@
  * A failure in a few words, and a span of time: what fits into a line of output.
  */
 import type { Failure } from '../core/failure.js';
-import { onOneLine } from '../core/reply.js';
+import { onOneLine, replyText } from '../core/reply.js';
 
 export function failureText(failure: Failure): string {
   if (failure.kind === 'reply') {
-    const { code, enhanced, text } = failure.reply;
-    return `${[String(code), enhanced, onOneLine(text)].filter((part) => part !== undefined && part !== '').join(' ')} (${failure.phase})`;
+    const { reply, phase } = failure;
+    return `${replyText({ ...reply, text: onOneLine(reply.text) })} (${phase})`;
   }
   if (failure.kind === 'lost') return `${failure.code} (${failure.phase})`;
   return onOneLine(failure.message);

@@ -5,6 +5,7 @@
  */
 import { checkOptions, isDuration, isIntegerBetween, withDefaults } from './check-options.js';
 import { Problems } from './config-error.js';
+import type { Failure } from './failure.js';
 
 /** Durations in milliseconds. The first attempt is at time 0 and is no retry. */
 export interface BounceProfile {
@@ -49,6 +50,12 @@ export function checkBounceProfile(options: unknown, path: string, problems: Pro
     path,
     problems,
   );
+}
+
+/** The failure of a recipient whose schedule has ended (RFC 3463: 5.4.7, delivery time expired). */
+export function expiry({ maxRetries, maxQueueTimeMs }: BounceProfile, last: Failure | undefined): Failure {
+  const message = `not delivered within ${String(maxRetries)} retries and ${String(maxQueueTimeMs)} ms`;
+  return { kind: 'expired', enhanced: '5.4.7', message, ...(last && { last }) };
 }
 
 /**

@@ -47,6 +47,21 @@ export const isFunction: Check = (value) =>
 export const isObject: Check = (value) =>
   typeof value === 'object' && value !== null ? undefined : `must be an object, got ${show(value)}`;
 
+/** By its methods, so that what another copy or build of a package made is as good. */
+export function hasMethods(...names: readonly string[]): Check {
+  return (value) => {
+    const missing = names.filter((name) => typeof (value as Record<string, unknown> | null)?.[name] !== 'function');
+    return missing.length === 0
+      ? undefined
+      : `must have ${missing.map((name) => `${name}()`).join(' and ')}, got ${show(value)}`;
+  };
+}
+
+/** The same, told by what such a thing is called. */
+export function isWith(method: string, what: string): Check {
+  return (value) => (hasMethods(method)(value) === undefined ? undefined : `must be ${what}, got ${show(value)}`);
+}
+
 export const isAnything: Check = () => undefined;
 
 /** The longest delay Node's timers keep: a longer one would fire at once. */

@@ -36,7 +36,8 @@ export function readFailure(value: unknown): Failure | undefined {
   }
 }
 
-function fieldsOf(value: unknown): Readonly<Record<string, unknown>> {
+/** Of anything; what is no object has none. */
+export function fieldsOf(value: unknown): Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
 }
 

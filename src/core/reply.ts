@@ -27,6 +27,11 @@ function textOf(line: string, enhanced: string | undefined): string {
   return enhanced !== undefined && text.startsWith(enhanced) ? text.slice(enhanced.length).trimStart() : text;
 }
 
+/** A reply as one string, as the server gave it: `550 5.1.1 no such user`. */
+export function replyText({ code, enhanced, text }: SmtpReply): string {
+  return [String(code), enhanced, text].filter(Boolean).join(' ');
+}
+
 /** How much of a server's text is kept: more than any honest reply has. */
 const MAX_TEXT = 2000;
 

@@ -46,7 +46,7 @@ export class Deadlines {
   }
 
   #wake(): void {
-    this.#sleep?.abort();
+    this.#sleep?.abort(NO_LONGER);
     this.#sleep = undefined;
     this.#wakeAt = Infinity;
   }
@@ -64,3 +64,6 @@ export class Deadlines {
     if (next < this.#wakeAt) this.#sleepUntil(next);
   }
 }
+
+/** Nobody sees it: given, so that no `DOMException` with its stack is made each time the last deadline goes. */
+const NO_LONGER = 'no deadline is pending';

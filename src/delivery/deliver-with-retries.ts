@@ -4,7 +4,7 @@
  * what a durable queue is for.
  */
 import pRetry from 'p-retry';
-import { bounceProfile, retryDelayMs, type BounceProfile } from '../core/bounce-profile.js';
+import { bounceProfile, expiry, retryDelayMs, type BounceProfile } from '../core/bounce-profile.js';
 import type { DeliveryOutcome } from '../core/outcome.js';
 import type { Deliverer } from './deliverer.js';
 import type { Mail } from './mail.js';
@@ -93,17 +93,12 @@ function merged(before: DeliveryOutcome, now: DeliveryOutcome): DeliveryOutcome 
   };
 }
 
-function expired(outcome: DeliveryOutcome, { maxRetries, maxQueueTimeMs }: BounceProfile): DeliveryOutcome {
-  const message = `not delivered within ${String(maxRetries)} retries and ${String(maxQueueTimeMs)} ms`;
+function expired(outcome: DeliveryOutcome, profile: BounceProfile): DeliveryOutcome {
   return {
     ...outcome,
     recipients: outcome.recipients.map((result) =>
       result.status === 'queue-for-later'
-        ? {
-            recipient: result.recipient,
-            status: 'rejected',
-            failure: { kind: 'expired', enhanced: '5.4.7', message, last: result.failure },
-          }
+        ? { recipient: result.recipient, status: 'rejected', failure: expiry(profile, result.failure) }
         : result,
     ),
   };

@@ -2,7 +2,16 @@
  * What a deliverer is given, checked all at once.
  */
 import { checkBounceProfile, type BounceProfile } from '../core/bounce-profile.js';
-import { checkOptions, isDuration, isFunction, isObject, isOneOf, show, type Check } from '../core/check-options.js';
+import {
+  checkOptions,
+  hasMethods,
+  isDuration,
+  isFunction,
+  isObject,
+  isOneOf,
+  show,
+  type Check,
+} from '../core/check-options.js';
 import type { ClassifyHook } from '../core/classify.js';
 import { Problems } from '../core/config-error.js';
 import type { Cooling } from '../core/health.js';
@@ -65,15 +74,6 @@ export const isRouteTable: Check = (value) =>
   hasMethods('find', 'rule', 'relay')(value) === undefined
     ? undefined
     : `must be what defineRoutes or parseSmtpRoutes returned, got ${show(value)}`;
-
-function hasMethods(...names: readonly string[]): Check {
-  return (value) => {
-    const missing = names.filter((name) => typeof (value as Record<string, unknown> | null)?.[name] !== 'function');
-    return missing.length === 0
-      ? undefined
-      : `must have ${missing.map((name) => `${name}()`).join(' and ')}, got ${show(value)}`;
-  };
-}
 
 const CHECKS: Readonly<Record<keyof DelivererOptions, Check>> = {
   routes: isRouteTable,

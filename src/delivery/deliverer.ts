@@ -25,7 +25,7 @@ import {
   DEFAULT_DEADLINE_MS,
   type DelivererOptions,
 } from './deliverer-options.js';
-import { Delivery, type DeliveryServices, type Recipient } from './delivery.js';
+import { Delivery, type DeliveryServices } from './delivery.js';
 import { noDnsFailure } from './dns-lookup.js';
 import { Exchanges, settleUnreachable, type Way } from './exchanges.js';
 import { checkMail, reversePath, sharedEnvelope, type Mail } from './mail.js';
@@ -122,7 +122,7 @@ export class Deliverer {
     const envelope = sharedEnvelope(mail.envelope, path ?? '');
     const id = options.id ?? `${this.#name}-${String(++this.#deliveries)}`;
     const delivery = new Delivery(this.#services, id, envelope, message, recipients.length);
-    if (path === undefined) refuseSender(delivery, recipients);
+    if (path === undefined) settleUnreachable(delivery, recipients, NO_SENDER);
     else {
       const end = this.#begin(delivery, options.signal);
       try {
@@ -181,6 +181,11 @@ export class Deliverer {
         ? this.#exchanges.ofDomain(delivery, planned.domain)
         : this.#exchanges.ofRelays(delivery, planned.rotation, relayOf);
     return way instanceof Promise ? way.then(follow) : follow(way);
+  }
+
+  /** The table in use. */
+  get routes(): RouteTable {
+    return this.#table;
   }
 
   /** The state of every relay of the table, by id; and, as `mx1.example.com[192.0.2.1]`, of addresses that DNS gave lately. */
@@ -242,7 +247,3 @@ export class Deliverer {
 }
 
 const NO_SENDER: Failure = { kind: 'unroutable', enhanced: '5.1.7', message: 'envelope.from is no mail address' };
-
-function refuseSender(delivery: Delivery, recipients: readonly Recipient[]): void {
-  for (const recipient of recipients) delivery.settle(recipient, { status: 'rejected', failure: NO_SENDER });
-}

@@ -64,7 +64,7 @@ export function reversePath(from: string): string | undefined {
 }
 
 /** What all transactions of a delivery have in common. */
-export function sharedEnvelope(envelope: Envelope, from: string): Omit<Envelope, 'to'> {
+export function sharedEnvelope(envelope: Omit<Envelope, 'to'>, from: string): Omit<Envelope, 'to'> {
   const { dsn, use8BitMime, requireTLSExtensionEnabled } = envelope;
   if (!dsn && !use8BitMime && !requireTLSExtensionEnabled) return { from };
   return {

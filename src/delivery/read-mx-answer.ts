@@ -5,7 +5,7 @@
 import { canonicalIP } from '../core/ip-address.js';
 import type { Failure } from '../core/failure.js';
 import type { LookedUpExchange, Lookup } from '../core/outcome.js';
-import { readFailure } from '../core/read-failure.js';
+import { fieldsOf, readFailure } from '../core/read-failure.js';
 import { printable } from '../core/reply.js';
 
 /** Either `failure` or `exchanges` is there, at least one, each with at least one address. */
@@ -53,8 +53,4 @@ function isList(value: unknown): value is readonly unknown[] {
 
 function isText(value: unknown): value is string {
   return typeof value === 'string';
-}
-
-function fieldsOf(value: unknown): Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
 }

@@ -11,6 +11,11 @@ export interface Clock {
   doze?(ms: number, signal?: AbortSignal): Promise<void>;
 }
 
+/** Sleeps as lightly as the clock can. */
+export function doze(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
+  return clock.doze?.(ms, signal) ?? clock.sleep(ms, signal);
+}
+
 /** The longest delay Node's timers keep, 24.8 days: a longer one would fire at once. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 

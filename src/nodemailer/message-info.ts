@@ -3,7 +3,8 @@
  * error to reject with. The rule: an app must never take "nobody will retry this" for success.
  */
 import type { DeliveryOutcome, RecipientOutcome } from '../core/outcome.js';
-import { nodemailerFields, responseOf, sayFailure } from './nodemailer-error.js';
+import { replyText } from '../core/reply.js';
+import { nodemailerFields, sayFailure } from './nodemailer-error.js';
 import type { ShownEnvelope } from './nodemailer-mail.js';
 import { isPending, recipientError, RoutedMailError, type RecipientMailError } from './routed-mail-error.js';
 
@@ -74,7 +75,7 @@ export function messageInfo(outcome: DeliveryOutcome, message: SentMessage): Rou
 
 function response(recipients: readonly RecipientOutcome[], queueId: string | undefined): string {
   const delivered = recipients.findLast((result) => result.status === 'delivered');
-  if (delivered) return delivered.reply ? responseOf(delivered.reply) : `accepted by ${delivered.relay}`;
+  if (delivered) return delivered.reply ? replyText(delivered.reply) : `accepted by ${delivered.relay}`;
   return queueId !== undefined && recipients.some(isPending) ? `queued as ${queueId}` : 'discarded by a route';
 }
 

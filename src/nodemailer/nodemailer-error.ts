@@ -2,7 +2,8 @@
  * A failure in the words of nodemailer's errors, so that an app that reads `code`, `responseCode`
  * and `response` today goes on to do so.
  */
-import type { Failure, SmtpReply } from '../core/failure.js';
+import type { Failure } from '../core/failure.js';
+import { replyText } from '../core/reply.js';
 
 /** The fields that nodemailer sets on an error about a message. */
 export interface NodemailerErrorFields {
@@ -33,7 +34,7 @@ export function nodemailerFields(failure: Failure): NodemailerErrorFields {
   switch (failure.kind) {
     case 'reply': {
       const { code, command } = REFUSED_AT[failure.phase];
-      return { code, command, responseCode: failure.reply.code, response: responseOf(failure.reply) };
+      return { code, command, responseCode: failure.reply.code, response: replyText(failure.reply) };
     }
     case 'lost':
       return { command: 'CONN', ...codesOfLoss(failure.code) };
@@ -66,14 +67,9 @@ function codesOfLoss(code: string): { readonly code: string; readonly originalCo
   return { code: DNS_CODES.has(code) ? 'EDNS' : 'ESOCKET', originalCode: code };
 }
 
-/** A reply as one string, as the server gave it: `550 5.1.1 no such user`. */
-export function responseOf({ code, enhanced, text }: SmtpReply): string {
-  return [String(code), enhanced, text].filter(Boolean).join(' ');
-}
-
 /** What a failure says, for an error message. */
 export function sayFailure(failure: Failure): string {
-  if (failure.kind === 'reply') return responseOf(failure.reply);
+  if (failure.kind === 'reply') return replyText(failure.reply);
   const last = 'last' in failure ? `; before that: ${sayFailure(failure.last)}` : '';
   return failure.message + last;
 }

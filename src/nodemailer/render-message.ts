@@ -2,9 +2,10 @@
  * Renders a composed message once: attachments are read, and DKIM signs, a single time, and every
  * attempt sends the same bytes. Small messages are kept in memory, large ones in a file.
  */
-import type { Readable } from 'node:stream';
+import type { Readable, Writable } from 'node:stream';
 import type { MessageSource } from '../delivery/relay-transport.js';
-import { SpoolFile } from './spool-file.js';
+import type { ComposedMessage } from './nodemailer-mail.js';
+import { RenderSink } from './render-sink.js';
 
 export interface RenderOptions {
   /** Larger messages go to a temporary file. */
@@ -22,87 +23,76 @@ export interface RenderedMessage {
   readonly release: () => Promise<void>;
 }
 
-/** @throws {Error} of whatever could not be read or written, or the reason of the signal */
-export async function renderMessage(stream: Readable, options: RenderOptions): Promise<RenderedMessage> {
-  const { limitMs, signal } = options;
-  // nodemailer 8 and 9 emit errors on a stream that goes on: a late one must find a listener.
-  stream.on('error', () => undefined);
-  const stop = (): void => {
-    stream.destroy(signal?.reason as Error);
-  };
-  const timer = setTimeout(() => {
-    stream.destroy(new Error(`the message was not rendered within ${String(limitMs)} ms`));
-  }, limitMs);
-  signal?.addEventListener('abort', stop, { once: true });
-  try {
-    const { chunks, size, ended } = await collect(stream, options.spoolAboveBytes);
-    if (ended) return { message: Buffer.concat(chunks, size), size, release: nothingToFree };
-    return await spooled(chunks, stream, options.spoolDirectory);
-  } catch (error) {
-    stream.destroy();
-    throw error;
-  } finally {
-    clearTimeout(timer);
-    signal?.removeEventListener('abort', stop);
-  }
-}
-
-const nothingToFree = (): Promise<void> => Promise.resolve();
-
-interface Collected {
-  readonly chunks: readonly Buffer[];
-  readonly size: number;
-  /** Whether that is all; if not, the stream is paused. */
-  readonly ended: boolean;
-}
-
-function collect(stream: Readable, limit: number): Promise<Collected> {
+/** Rejects with the error of whatever could not be read or written, or the reason of the signal. */
+export function renderMessage(message: ComposedMessage, options: RenderOptions): Promise<RenderedMessage> {
+  const { limitMs, signal, spoolAboveBytes, spoolDirectory } = options;
   return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
-    let size = 0;
-    const stop = (): void => {
-      stream.off('data', onData).off('end', onEnd).off('error', onError).off('close', onClose);
+    const sink = new RenderSink(spoolAboveBytes, spoolDirectory);
+    const stop = (error: Error): void => {
+      sink.destroy(error);
     };
-    const onData = (chunk: Buffer | string): void => {
-      const bytes = typeof chunk === 'string' ? Buffer.from(chunk) : chunk;
-      chunks.push(bytes);
-      size += bytes.length;
-      if (size <= limit) return;
-      stream.pause();
-      stop();
-      resolve({ chunks, size, ended: false });
+    const onAbort = (): void => {
+      stop(Object.assign(new Error('aborted'), { cause: signal?.reason as unknown }));
     };
-    const onEnd = (): void => {
-      stop();
-      resolve({ chunks, size, ended: true });
+    const timer = setTimeout(() => {
+      stop(new Error(`the message was not rendered within ${String(limitMs)} ms`));
+    }, limitMs);
+    const end = (): void => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', onAbort);
     };
-    const onError = (error: Error): void => {
-      stop();
+    signal?.addEventListener('abort', onAbort);
+    sink.on('finish', () => {
+      end();
+      resolve({ message: sink.message, size: sink.size, release: () => sink.release() });
+    });
+    sink.on('error', (error) => {
+      end();
       reject(error);
-    };
-    const onClose = (): void => {
-      onError(stream.errored ?? new Error('the message was closed before its end'));
-    };
-    stream.on('data', onData).on('end', onEnd).on('error', onError).on('close', onClose);
-    if (stream.destroyed) onClose();
+    });
+    try {
+      if (isPlain(message)) writeInto(message, sink);
+      else pipeInto(message.createReadStream(), sink);
+    } catch (error) {
+      stop(error as Error);
+    }
   });
 }
 
-async function spooled(
-  begun: readonly Buffer[],
-  stream: Readable,
-  directory: string | undefined,
-): Promise<RenderedMessage> {
-  const file = await SpoolFile.create(directory);
-  try {
-    for (const chunk of begun) await file.write(chunk);
-    for await (const chunk of stream as AsyncIterable<Buffer | string>) {
-      await file.write(typeof chunk === 'string' ? Buffer.from(chunk) : chunk);
-    }
-    await file.flush();
-  } catch (error) {
-    await file.remove();
-    throw error;
-  }
-  return { message: file, size: file.size, release: () => file.remove() };
+/** The parts of nodemailer's MIME tree that `createReadStream` itself is made of. */
+interface PlainMessage {
+  stream(output: Writable, options: object, done: (error?: Error | null) => void): void;
+}
+
+/**
+ * Whether nothing stands between the tree and its bytes: no plugin's transform, no DKIM, no newline
+ * option. Then the tree can write where we want it, which costs half of reading its stream.
+ */
+function isPlain(message: object): message is PlainMessage {
+  const { stream, _transforms, _processFuncs, newline } = message as Partial<Record<string, unknown>>;
+  const none = (list: unknown): boolean => Array.isArray(list) && list.length === 0;
+  const own = Object.hasOwn(message, 'createReadStream') || Object.hasOwn(message, 'stream');
+  return typeof stream === 'function' && none(_transforms) && none(_processFuncs) && !newline && !own;
+}
+
+function writeInto(message: PlainMessage, sink: RenderSink): void {
+  sink.endsLine = true;
+  message.stream(sink, {}, (error) => {
+    if (error) sink.destroy(error);
+    else if (!sink.destroyed) sink.end();
+  });
+}
+
+/** By hand and not by `pipeline`: nodemailer 8 and 9 emit errors on streams that go on. */
+function pipeInto(stream: Readable, sink: RenderSink): void {
+  stream.on('error', (error) => {
+    sink.destroy(error);
+  });
+  stream.on('close', () => {
+    if (!stream.readableEnded) sink.destroy(stream.errored ?? new Error('the message was closed before its end'));
+  });
+  sink.on('close', () => {
+    if (!stream.readableEnded) stream.destroy();
+  });
+  stream.pipe(sink);
 }

@@ -2,7 +2,15 @@
  * What a routed transport is given: all that makes a deliverer, or one that is ready; and a queue,
  * or what makes one. Everything wrong is reported at once.
  */
-import { checkOptions, isFunction, isIntegerBetween, isString, show, type Check } from '../core/check-options.js';
+import {
+  checkOptions,
+  isFunction,
+  isIntegerBetween,
+  isString,
+  isWith,
+  show,
+  type Check,
+} from '../core/check-options.js';
 import { Problems, RouteConfigError } from '../core/config-error.js';
 import { Deliverer } from '../delivery/deliverer.js';
 import type { DelivererOptions } from '../delivery/deliverer-options.js';
@@ -75,18 +83,11 @@ export function routedServices(options: RoutedTransportOptions): RoutedServices 
   };
 }
 
-const has =
-  (method: string, what: string): Check =>
-  (value) =>
-    typeof (value as Record<string, unknown> | null)?.[method] === 'function'
-      ? undefined
-      : `must be ${what}, got ${show(value)}`;
-
 const isQueue: Check = (value) =>
-  isFunction(value) === undefined ? undefined : has('submit', 'a queue, or a function that makes one')(value);
+  isFunction(value) === undefined ? undefined : isWith('submit', 'a queue, or a function that makes one')(value);
 
 const OWN_CHECKS: Readonly<Record<keyof OwnOptions, Check>> = {
-  deliverer: has('deliver', 'a Deliverer'),
+  deliverer: isWith('deliver', 'a Deliverer'),
   queue: isQueue,
   spoolAboveBytes: isIntegerBetween(0, Number.MAX_SAFE_INTEGER),
   spoolDirectory: isString,
@@ -131,7 +132,7 @@ function makeDeliverer(
 function madeQueue(make: MakeQueue, deliverer: Deliverer): MailQueue {
   const queue = make(deliverer);
   const problems = new Problems();
-  const wrong = has('submit', 'a function that returns a queue')(queue);
+  const wrong = isWith('submit', 'a function that returns a queue')(queue);
   if (wrong !== undefined) problems.add('queue', wrong);
   problems.throwIfAny('RoutedTransport');
   return queue;

@@ -17,8 +17,10 @@ import { messageInfo, type RoutedMessageInfo } from './message-info.js';
 import { forwardGetSocket } from './nodemailer-transport.js';
 import { sayFailure } from './nodemailer-error.js';
 import type { MailData, NodemailerMail, SendCallback } from './nodemailer-mail.js';
+import { inTime } from './in-time.js';
 import { renderMessage, type RenderedMessage } from './render-message.js';
 import { routedServices, type RoutedServices, type RoutedTransportOptions } from './routed-transport-options.js';
+import { hasStreamParts, hasWrappedRelay, readStreamParts } from './stream-parts.js';
 import { unsentError } from './unsent-error.js';
 
 /** Emits `idle` when it can take more messages, and `close`. */
@@ -43,13 +45,14 @@ export class RoutedTransport extends EventEmitter {
   }
 
   /** Called by nodemailer's Mail. `callback` is called once. */
-  send(mail: NodemailerMail, callback: SendCallback<RoutedMessageInfo>): void {
+  send(mail: NodemailerMail, callback: (error: Error | null, info: RoutedMessageInfo) => void): void {
     this.#underWay++;
     if (!this.isIdle()) this.#idling = false;
     const settled = (error: Error | null, info?: RoutedMessageInfo): void => {
       this.#underWay--;
       try {
-        callback(error, info);
+        // An error comes alone, whatever the types of nodemailer's callbacks say.
+        (callback as SendCallback<RoutedMessageInfo>)(error, info);
       } catch (thrown) {
         // As nodemailer's own transports: what the app's callback throws is not about the message.
         logTrouble(thrown);
@@ -101,13 +104,13 @@ export class RoutedTransport extends EventEmitter {
     return signal;
   }
 
-  async #render(
-    { message }: NodemailerMail,
-    { to }: Envelope,
-    signal: AbortSignal | undefined,
-  ): Promise<RenderedMessage> {
+  async #render(mail: NodemailerMail, { to }: Envelope, signal: AbortSignal | undefined): Promise<RenderedMessage> {
     try {
-      return await renderMessage(message.createReadStream(), { ...this.#services, signal });
+      const { deliverer, limitMs } = this.#services;
+      if (deliverer && hasStreamParts(mail) && hasWrappedRelay(deliverer.routes)) {
+        await inTime(readStreamParts(mail), { signal: signal ?? new AbortController().signal, limitMs });
+      }
+      return await renderMessage(mail.message, { ...this.#services, signal });
     } catch (error) {
       throw signal?.aborted ? unsentError('EABORT', signal.reason, to) : unsentError('ESTREAM', error, to);
     }
@@ -120,7 +123,8 @@ export class RoutedTransport extends EventEmitter {
     signal: AbortSignal | undefined,
   ): Promise<{ readonly outcome: DeliveryOutcome; readonly queueId?: string }> {
     const { deliverer, queue } = this.#services;
-    composedFrom.set(message, mail);
+    // A stream that is still among the parts has been read by now.
+    if (!hasStreamParts(mail)) composedFrom.set(message, mail);
     try {
       if (queue) {
         const { id, outcome } = await queue.submit(

@@ -4,6 +4,7 @@
  * once the attempt is over, or once another may have been delivered.
  */
 import { Readable } from 'node:stream';
+import { sharedEnvelope } from '../delivery/mail.js';
 import type { Envelope, Message } from '../delivery/relay-transport.js';
 import { openBody, sizeOf, type MessageBody } from './message-body.js';
 import type { RecipientError } from './smtp-connection.js';
@@ -52,13 +53,11 @@ export class WrappedBodies {
   }
 
   envelope(): object {
-    const { from, to, dsn, use8BitMime, requireTLSExtensionEnabled } = this.#envelope;
+    const { from, to } = this.#envelope;
     const envelope = {
+      ...sharedEnvelope(this.#envelope, from),
       from: from === '' ? (false as const) : from,
       to: [...to],
-      ...(dsn && { dsn }),
-      ...(use8BitMime && { use8BitMime }),
-      ...(requireTLSExtensionEnabled && { requireTLSExtensionEnabled }),
       size: sizeOf(this.#message),
     };
     this.#envelopes.push(envelope);

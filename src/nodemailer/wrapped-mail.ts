@@ -58,10 +58,6 @@ function hasParts(original: NodemailerMail | undefined): boolean {
   return original !== undefined && !(original.data as { raw?: unknown }).raw;
 }
 
-/** Streams have been read when the message was rendered: they are not there a second time. */
-const isStream = (value: unknown): boolean =>
-  typeof (value as { pipe?: unknown } | null | undefined)?.pipe === 'function';
-
 /**
  * The parts for a transport that builds a message of its own from them. It must send to none but
  * these recipients: others may have the message already, or get it by another way.
@@ -78,13 +74,5 @@ function partsOf(original: NodemailerMail, to: readonly string[]): object {
   } = original.data as Record<string, unknown>;
   const whole = original.message.getEnvelope() as { to?: readonly string[] };
   const same = whole.to?.length === to.length && !('envelope' in parts);
-  const attachments = parts['attachments'];
-  const readable = Array.isArray(attachments)
-    ? attachments.filter((one: unknown) => !isStream((one as { content?: unknown }).content))
-    : undefined;
-  return {
-    ...Object.fromEntries(Object.entries(parts).filter(([, value]) => !isStream(value))),
-    ...(readable && { attachments: readable }),
-    ...(same ? { to: _to, cc: _cc, bcc: _bcc } : { to }),
-  };
+  return { ...parts, ...(same ? { to: _to, cc: _cc, bcc: _bcc } : { to }) };
 }

@@ -7,6 +7,7 @@ import { errorMessage } from '../core/error-message.js';
 import type { Failure } from '../core/failure.js';
 import type { DeliveryOutcome, RecipientOutcome } from '../core/outcome.js';
 import type { Deliverer } from '../delivery/deliverer.js';
+import { sharedEnvelope } from '../delivery/mail.js';
 import { bounceNotice, delayNotice, type Notice, type NoticeServices } from './failure-notices.js';
 import { bouncedByHand, nextStep, type FailedRecipient, type QueuePossiblyDelivered, type Step } from './next-step.js';
 import type { QueueEntry, QueuedMessage } from './queue-entry.js';
@@ -96,15 +97,18 @@ async function deliver(
     if (others) others.push(entry);
     else ways.set(way, [entry]);
   }
-  const { id, from, dsn } = message;
+  const { id, from } = message;
+  const shared = sharedEnvelope(message, from);
   const outcomes = await Promise.all(
     [...ways.values()].map(async (along): Promise<DeliveryOutcome> => {
       const via = along[0]?.via;
       const to = along.flatMap(openRecipients);
       if (to.length === 0) return { id, recipients: [], attempts: [] };
-      const envelope = dsn ? { from, to, dsn } : { from, to };
       try {
-        return await deliverer.deliver({ envelope, message: body }, { id, signal, ...(via && { via }) });
+        return await deliverer.deliver(
+          { envelope: { ...shared, to }, message: body },
+          { id, signal, ...(via && { via }) },
+        );
       } catch (error) {
         if (!(error instanceof RouteConfigError)) throw error;
         // As a relay that is no longer in the table: someone may put it back.

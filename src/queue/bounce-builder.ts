@@ -7,9 +7,9 @@ import { createHash } from 'node:crypto';
 import type { Mail } from '../delivery/mail.js';
 import type { BounceReport } from './bounce-report.js';
 import { bounceSubject, bounceText } from './bounce-text.js';
-import { dateTime, deliveryStatus } from './delivery-status.js';
+import { dateTime, deliveryStatus, type DeliveryStatus } from './delivery-status.js';
 import { loadMime } from './load-mime.js';
-import { originalPart } from './original-part.js';
+import { originalPart, type OriginalPart } from './original-part.js';
 
 /**
  * From the null sender to the sender of the original (RFC 5321 4.5.5).
@@ -19,11 +19,17 @@ import { originalPart } from './original-part.js';
 export async function buildBounce(report: BounceReport): Promise<Mail> {
   const { MimeNode, foldLines } = await loadMime();
   const { reportingMta, envelope, now, from = `MAILER-DAEMON@${reportingMta}` } = report;
-  const original = await originalPart(report.message, envelope.dsn?.ret);
+  // RFC 8689 5: what may only travel over TLS is bounced over TLS, without its body.
+  const isSecret = envelope.requireTLSExtensionEnabled === true;
+  const original = await originalPart(report.message, isSecret ? 'HDRS' : envelope.dsn?.ret);
   const status = deliveryStatus(report, foldLines);
+  const text = bounceText(report, original);
   const name = nameOf(report);
+  const is8bit = isGlobal(status) || (original !== undefined && isUnencoded8bit(original));
 
-  const root = new MimeNode('multipart/report; report-type=delivery-status', { baseBoundary: name });
+  // Over the parts too: whoever knows the name could otherwise write a boundary into the original, and with it a part of ours.
+  const baseBoundary = hash(name, text, status.text, original?.bytes ?? '');
+  const root = new MimeNode('multipart/report; report-type=delivery-status', { baseBoundary });
   root.setHeader('From', { name: 'Mail Delivery System', address: from });
   root.setHeader('To', { name: '', address: envelope.from });
   root.setHeader('Subject', bounceSubject(report));
@@ -35,19 +41,26 @@ export async function buildBounce(report: BounceReport): Promise<Mail> {
     root.setHeader('In-Reply-To', original.messageId);
     root.setHeader('References', original.messageId);
   }
-  root.createChild('text/plain; charset=utf-8').setContent(bounceText(report, original));
+  // RFC 2045 6.4: a multipart is 8bit if any part is.
+  if (is8bit) root.setHeader('Content-Transfer-Encoding', '8bit');
+  root.createChild('text/plain; charset=utf-8').setContent(text);
   const machinePart = root.createChild(status.contentType);
-  if (status.contentType === 'message/global-delivery-status')
-    machinePart.setHeader('Content-Transfer-Encoding', '8bit');
+  if (isGlobal(status)) machinePart.setHeader('Content-Transfer-Encoding', '8bit');
   machinePart.setContent(Buffer.from(status.text));
   if (original) {
     const quoted = root.createChild(original.contentType);
-    if (original.is8bit && original.contentType.startsWith('message/')) {
-      quoted.setHeader('Content-Transfer-Encoding', '8bit');
-    }
+    if (isUnencoded8bit(original)) quoted.setHeader('Content-Transfer-Encoding', '8bit');
     quoted.setContent(original.bytes);
   }
-  return { envelope: { from: '', to: [envelope.from] }, message: await root.build() };
+  return {
+    envelope: {
+      from: '',
+      to: [envelope.from],
+      ...(is8bit && { use8BitMime: true }),
+      ...(isSecret && { requireTLSExtensionEnabled: true }),
+    },
+    message: await root.build(),
+  };
 }
 
 /**
@@ -55,6 +68,21 @@ export async function buildBounce(report: BounceReport): Promise<Mail> {
  * mailboxes can tell that it is the same. By recipients, since a message may bounce in parts.
  */
 function nameOf({ id, kind, recipients }: BounceReport): string {
-  const told = [kind, id, ...recipients.map(({ recipient }) => recipient)].join('\n');
-  return createHash('sha256').update(told).digest('hex').slice(0, 32);
+  return hash(kind, id, ...recipients.map(({ recipient }) => recipient));
+}
+
+/** With the length of each part, so that no two lists of parts are one text. */
+function hash(...parts: readonly (string | Buffer)[]): string {
+  const sum = createHash('sha256');
+  for (const part of parts) sum.update(`${String(part.length)}:`).update(part);
+  return sum.digest('hex').slice(0, 32);
+}
+
+function isGlobal({ contentType }: DeliveryStatus): boolean {
+  return contentType === 'message/global-delivery-status';
+}
+
+/** nodemailer encodes text, and leaves messages within a message as they are. */
+function isUnencoded8bit({ is8bit, contentType }: OriginalPart): boolean {
+  return is8bit && contentType.startsWith('message/');
 }

@@ -7,7 +7,7 @@ import { needsSmtpUtf8, readMailbox } from '../core/address.js';
 import type { Failure } from '../core/failure.js';
 import { onOneLine } from '../core/reply.js';
 import type { BounceReport, ReportedRecipient } from './bounce-report.js';
-import { replyText, rootOf, statusOf } from './failure-status.js';
+import { replyOnOneLine, rootOf, statusOf } from './failure-status.js';
 
 export interface DeliveryStatus {
   readonly contentType: 'message/delivery-status' | 'message/global-delivery-status';
@@ -16,7 +16,9 @@ export interface DeliveryStatus {
 
 /** @param fold breaks a long header field into lines */
 export function deliveryStatus(report: BounceReport, fold: (field: string) => string): DeliveryStatus {
-  const isGlobal = report.recipients.some(({ recipient }) => needsSmtpUtf8(recipient));
+  const isGlobal =
+    report.recipients.some(({ recipient }) => needsSmtpUtf8(recipient)) ||
+    needsSmtpUtf8(report.envelope.dsn?.orcpt ?? '');
   const groups = [messageFields(report), ...report.recipients.map((one) => recipientFields(report, one))];
   const text = groups
     .map((fields) =>
@@ -58,7 +60,7 @@ function recipientFields({ kind, envelope }: BounceReport, one: ReportedRecipien
 
 /** `smtp` is for replies of a server alone (RFC 3464 2.3.6); what we say ourselves is marked as ours. */
 function diagnosis(failure: Failure): string {
-  if (failure.kind === 'reply') return `smtp; ${safe(replyText(failure.reply))}`;
+  if (failure.kind === 'reply') return `smtp; ${safe(replyOnOneLine(failure.reply))}`;
   return `x-smtp-routes; ${safe(failure.kind === 'lost' ? `${failure.code} ${failure.message}` : failure.message)}`;
 }
 
@@ -78,12 +80,15 @@ export function dateTime(at: number): string {
   return new Date(at).toUTCString().replace('GMT', '+0000');
 }
 
-/** More than any honest server says of one recipient, and less than a line of mail may hold. */
-const MAX_VALUE = 600;
+/** Octets: more than any honest server says of one recipient, and less than the 998 that a line of mail may hold. */
+const MAX_VALUE = 900;
 
 /** On one line, without control characters, short enough for a line however it is folded. */
 function safe(text: string): string {
-  return onOneLine(text).slice(0, MAX_VALUE);
+  const octets = Buffer.from(onOneLine(text));
+  if (octets.length <= MAX_VALUE) return octets.toString();
+  // As the beginning of a stream: half a character at the cut is left out.
+  return new TextDecoder().decode(octets.subarray(0, MAX_VALUE), { stream: true });
 }
 
 // eslint-disable-next-line no-control-regex

@@ -4,9 +4,11 @@
  * stored in the same step that removes these recipients, so that neither gets lost alone.
  */
 import { hostname } from 'node:os';
-import type { Mail } from '../delivery/mail.js';
+import { sharedEnvelope, type Mail } from '../delivery/mail.js';
 import type { Envelope, Message } from '../delivery/relay-transport.js';
+import { buildBounce } from './bounce-builder.js';
 import type { BounceReport } from './bounce-report.js';
+import { mayBounce } from './may-bounce.js';
 import type { FailedRecipient } from './next-step.js';
 import { newId } from './message-id.js';
 import { ENTRY_VERSION, entriesFor, type QueuedMessage } from './queue-entry.js';
@@ -14,7 +16,6 @@ import type { QueueEvent } from './queue-event.js';
 import type { NewMail } from './queue-store.js';
 
 export type BuildBounce = (report: BounceReport) => Promise<Mail>;
-export type MayBounce = (envelope: Omit<Envelope, 'to'>, kind: BounceReport['kind']) => boolean;
 
 export interface BounceOptions {
   /**
@@ -31,8 +32,6 @@ export interface BounceOptions {
 export interface NoticeServices {
   readonly bounces: NonNullable<BounceOptions['bounces']>;
   readonly reportingMta: string | undefined;
-  readonly buildBounce: BuildBounce;
-  readonly mayBounce: MayBounce;
 }
 
 /** The message to store, if there is one, and the event that follows once it is. */
@@ -45,7 +44,7 @@ export interface Concerned extends FailedRecipient {
   readonly retryUntilAt?: number;
 }
 
-type Original = Pick<QueuedMessage, 'id' | 'from' | 'dsn' | 'arrivalAt'>;
+type Original = Omit<Envelope, 'to'> & Pick<QueuedMessage, 'id' | 'arrivalAt'>;
 
 /** The bounce for recipients that failed. Never rejects: mail that cannot be reported on is still settled. */
 export async function bounceNotice(
@@ -67,7 +66,7 @@ export async function bounceNotice(
     ...rest,
   });
   if (from === '') return { event: bounced({ notSent: 'null-sender' }) };
-  if (bounces === 'event' || !services.mayBounce(envelopeOf(original), 'failed')) {
+  if (bounces === 'event' || !mayBounce(envelopeOf(original), 'failed')) {
     return { event: bounced({ notSent: 'not-wanted' }) };
   }
   const mail = await built(services, 'failed', original, body, recipients, now);
@@ -84,8 +83,8 @@ export async function delayNotice(
   recipients: readonly Concerned[],
   now: number,
 ): Promise<Notice> {
-  const { id, from } = original;
-  if (recipients.length === 0 || from === '' || !services.mayBounce(envelopeOf(original), 'delayed')) return {};
+  const { id } = original;
+  if (recipients.length === 0 || !mayBounce(envelopeOf(original), 'delayed')) return {};
   const mail = await built(services, 'delayed', original, body, recipients, now);
   if (!mail) return {};
   const event: QueueEvent = {
@@ -98,12 +97,12 @@ export async function delayNotice(
   return { mail, event };
 }
 
-function envelopeOf({ from, dsn }: Original): Omit<Envelope, 'to'> {
-  return { from, ...(dsn && { dsn }) };
+function envelopeOf(original: Original): Omit<Envelope, 'to'> {
+  return sharedEnvelope(original, original.from);
 }
 
 async function built(
-  { bounces, reportingMta, buildBounce }: NoticeServices,
+  { bounces, reportingMta }: NoticeServices,
   kind: BounceReport['kind'],
   original: Original,
   message: Message,
@@ -123,7 +122,7 @@ async function built(
     });
     return {
       // From `<>` whatever the builder says: a report that could be bounced would make a loop.
-      message: { v: ENTRY_VERSION, id: newId(now), from: '', arrivalAt: now },
+      message: { v: ENTRY_VERSION, id: newId(now), ...sharedEnvelope(mail.envelope, ''), arrivalAt: now },
       body: mail.message,
       entries: entriesFor(mail.envelope),
       named: false,

@@ -3,6 +3,7 @@
  * server's words.
  */
 import type { Failure, SmtpReply } from '../core/failure.js';
+import { replyText } from '../core/reply.js';
 
 /** Subject and detail where no server gave a code. */
 const UNREPLIED: Readonly<Record<Exclude<Failure['kind'], 'reply' | 'lost' | 'unsupported'>, string>> = {
@@ -46,7 +47,13 @@ export function rootOf(failure: Failure): Failure {
   return 'last' in failure ? rootOf(failure.last) : failure;
 }
 
+/** The message may have been taken: the connection was lost between the final dot and its answer. */
+export function mayHaveArrived(failure: Failure): boolean {
+  const root = rootOf(failure);
+  return root.kind === 'lost' && root.phase === 'final-reply';
+}
+
 /** A server's reply with its codes, lines joined by blanks. */
-export function replyText({ code, enhanced, text }: SmtpReply): string {
-  return [String(code), enhanced, ...text.split('\n')].filter(Boolean).join(' ');
+export function replyOnOneLine(reply: SmtpReply): string {
+  return replyText({ ...reply, text: reply.text.split('\n').filter(Boolean).join(' ') });
 }

@@ -44,8 +44,7 @@ export class Housekeeping {
       if (silent > 0) observer.emit({ type: 'claims-freed', at, entries: silent, why: 'silent' });
       await store.tidy(at);
     } catch (error) {
-      const known = error instanceof Error ? error : new Error(String(error));
-      observer.emit({ type: 'trouble', at, during: 'freeing claims', error: known });
+      observer.trouble('freeing claims', error, at);
     }
   }
 }

@@ -6,7 +6,7 @@ import { checkBounceProfile } from '../core/bounce-profile.js';
 import { checkOptions, isAnything, isOneOf, isString, type Check } from '../core/check-options.js';
 import { Problems } from '../core/config-error.js';
 import type { DeliveryOutcome } from '../core/outcome.js';
-import { checkMail, type Mail } from '../delivery/mail.js';
+import { checkMail, sharedEnvelope, type Mail } from '../delivery/mail.js';
 import type { Submission, SubmitOptions } from '../delivery/mail-queue.js';
 import type { Clock } from '../delivery/system-clock.js';
 import { notTried } from './attempt-claim.js';
@@ -36,15 +36,14 @@ export class Intake {
     checkSubmission(mail, options);
     options.signal?.throwIfAborted();
     const at = this.#options.clock.now();
-    const { from, to, dsn } = mail.envelope;
+    const { from, to } = mail.envelope;
     const entries = entriesFor(mail.envelope);
     const id = options.id ?? newId(at);
     const message = {
       v: ENTRY_VERSION,
       id,
-      from,
+      ...sharedEnvelope(mail.envelope, from),
       arrivalAt: at,
-      ...(dsn && { dsn }),
       ...(options.profile && { profile: options.profile }),
     } as const;
     const stored = this.#storeAndRun(

@@ -2,7 +2,7 @@
  * Keeps what this process has claimed its own: renews the leases every third of their time, for as
  * long as something is in flight, and stops what somebody else has got meanwhile.
  */
-import type { Clock } from '../delivery/system-clock.js';
+import { doze, type Clock } from '../delivery/system-clock.js';
 import type { Claim, ClaimBy, QueueStore } from './queue-store.js';
 
 /** A claim in flight. */
@@ -56,7 +56,7 @@ export class Leases {
     const { signal } = this.#renewing;
     while (this.#inFlight.size > 0 && !this.#isClosed()) {
       try {
-        await (clock.doze?.(leaseMs / 3, signal) ?? clock.sleep(leaseMs / 3, signal));
+        await doze(clock, leaseMs / 3, signal);
         const inFlight = [...this.#inFlight];
         const entries = inFlight.flatMap(({ claim }) => claim.entries);
         const lost = new Set(await store.renew(by(), entries));

@@ -1,7 +1,7 @@
 /**
  * Sleep that anybody can end, and that keeps the process alive only if told to.
  */
-import type { Clock } from '../delivery/system-clock.js';
+import { doze, type Clock } from '../delivery/system-clock.js';
 
 export class Nap {
   /** For a process that has nothing else to do. */
@@ -19,8 +19,7 @@ export class Nap {
     this.#controller = controller;
     const { signal } = controller;
     try {
-      const unnoticed = this.keepAlive ? undefined : this.#clock.doze?.(ms, signal);
-      await (unnoticed ?? this.#clock.sleep(ms, signal));
+      await (this.keepAlive ? this.#clock.sleep(ms, signal) : doze(this.#clock, ms, signal));
     } catch {
       // Ended.
     } finally {

@@ -3,7 +3,7 @@
  * is tried again at a time, has failed and is bounced, or is held; the entry goes on with those
  * still open.
  */
-import { retryDelayMs, type BounceProfile } from '../core/bounce-profile.js';
+import { expiry, retryDelayMs, type BounceProfile } from '../core/bounce-profile.js';
 import { recipientKey } from '../core/address.js';
 import type { Failure } from '../core/failure.js';
 import type { Attempt, DeliveryOutcome, RecipientOutcome } from '../core/outcome.js';
@@ -91,7 +91,7 @@ export function nextStep({ entry, outcome, profile, onPossiblyDelivered, now, di
         } else if (meaning === 'retry' && schedule) {
           deferred.push(after);
           left.push(after);
-        } else failed.push(asFailed(after, meaning === 'retry' ? expiry(after.last, profile) : undefined));
+        } else failed.push(asFailed(after, meaning === 'retry' ? expiry(profile, after.last) : undefined));
       }
     }
   }
@@ -178,12 +178,6 @@ function asFailed(
     ...(lastAttemptAt !== undefined && { lastAttemptAt }),
     ...(remoteMta !== undefined && { remoteMta }),
   };
-}
-
-/** The failure of a recipient whose schedule has ended (RFC 3463: 5.4.7, delivery time expired). */
-export function expiry(last: Failure | undefined, { maxRetries, maxQueueTimeMs }: BounceProfile): Failure {
-  const message = `not delivered within ${String(maxRetries)} retries and ${String(maxQueueTimeMs)} ms`;
-  return { kind: 'expired', enhanced: '5.4.7', message, ...(last && { last }) };
 }
 
 /** The failure of a recipient whose waiting an operator has ended. */

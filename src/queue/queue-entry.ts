@@ -9,7 +9,7 @@ import { readMailbox } from '../core/address.js';
 import type { BounceProfile } from '../core/bounce-profile.js';
 import type { Failure } from '../core/failure.js';
 import { addressees } from '../delivery/plan-batches.js';
-import type { DsnParameters, Envelope } from '../delivery/relay-transport.js';
+import type { Envelope } from '../delivery/relay-transport.js';
 import type { Redirection } from '../delivery/redirection.js';
 
 export const ENTRY_VERSION = 1;
@@ -17,11 +17,9 @@ export const ENTRY_VERSION = 1;
 export type { Redirection };
 
 /** A message without its body. Times in milliseconds since the epoch. */
-export interface QueuedMessage {
+export interface QueuedMessage extends Omit<Envelope, 'to'> {
   readonly v: typeof ENTRY_VERSION;
   readonly id: string;
-  readonly from: string;
-  readonly dsn?: DsnParameters;
   /** What `submit` was given, over the queue's own and the domain's. */
   readonly profile?: Partial<BounceProfile>;
   readonly arrivalAt: number;

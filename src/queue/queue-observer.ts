@@ -28,6 +28,12 @@ export class QueueObserver {
       logTrouble(error);
     }
   }
+
+  /** Something went wrong that will be tried again. */
+  trouble(during: string, cause: unknown, at: number): void {
+    const error = cause instanceof Error ? cause : new Error(String(cause));
+    this.emit({ type: 'trouble', at, during, error });
+  }
 }
 
 function logTrouble(error: unknown): void {

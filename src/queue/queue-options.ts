@@ -11,6 +11,7 @@ import {
   isObject,
   isOneOf,
   isString,
+  isWith,
   show,
   withDefaults,
   type Check,
@@ -85,13 +86,8 @@ export function queueSettings(options: QueueOptions, more: Readonly<Record<strin
   return withDefaults(defaults, Object.fromEntries(given) as Partial<QueueSettings>);
 }
 
-const hasDeliver: Check = (value) =>
-  typeof (value as { deliver?: unknown } | null)?.deliver === 'function'
-    ? undefined
-    : `must be a Deliverer, got ${show(value)}`;
-
 const CHECKS: Readonly<Record<keyof QueueOptions, Check>> = {
-  deliverer: hasDeliver,
+  deliverer: isWith('deliver', 'a Deliverer'),
   profile: isObject,
   profiles: isObject,
   concurrency: isIntegerBetween(1, 10_000),

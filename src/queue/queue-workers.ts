@@ -14,6 +14,7 @@ import type { QueueSettings } from './queue-options.js';
 import type { Claim, ClaimBy, QueueStore } from './queue-store.js';
 import { Settling } from './settling.js';
 import { Slots } from './slots.js';
+import { UnderWay } from './under-way.js';
 
 export interface WorkersOptions {
   readonly store: QueueStore;
@@ -28,6 +29,7 @@ export interface WorkersOptions {
 const RETRY_WORKERS = 4;
 /** After the store has failed. */
 const TROUBLE_PAUSE_MS = 1_000;
+
 export class QueueWorkers {
   readonly shares: DomainShares;
   readonly slots: Slots;
@@ -36,7 +38,7 @@ export class QueueWorkers {
   readonly #nap: Nap;
   readonly #housekeeping: Housekeeping;
   readonly #settling: Settling;
-  readonly #ends = new Set<Promise<unknown>>();
+  readonly #underWay = new UnderWay();
   #started = false;
   #closed = false;
   #claiming = false;
@@ -107,12 +109,12 @@ export class QueueWorkers {
     const running = this.#leases.enter(claim);
     await this.slots.wait();
     for (const { entry } of claim.entries) this.shares.take(entry.domain);
-    return await this.#track(this.#attempt(running));
+    return await this.#underWay.track(this.#attempt(running));
   }
 
   /** Attempts a claim for which places are taken. Resolves once the result is stored; undefined if there is none. */
   run(claim: Claim): Promise<DeliveryOutcome | undefined> {
-    return this.#track(this.#attempt(this.#leases.enter(claim)));
+    return this.#underWay.track(this.#attempt(this.#leases.enter(claim)));
   }
 
   /** Everything due now, once. */
@@ -145,7 +147,7 @@ export class QueueWorkers {
     this.#closed = true;
     this.#settling.close();
     this.#nap.end();
-    while (this.#ends.size > 0) await Promise.all(this.#ends);
+    await this.#underWay.ended();
     this.#leases.close();
   }
 
@@ -210,11 +212,6 @@ export class QueueWorkers {
     await this.#nap.take(Math.min(Math.max(1, (dueAt ?? Infinity) - this.#now()), settings.pollMs));
   }
 
-  #track<T>(run: Promise<T>): Promise<T> {
-    this.#ends.add(run);
-    return run.finally(() => this.#ends.delete(run));
-  }
-
   async #attempt(running: Leased): Promise<DeliveryOutcome | undefined> {
     const { claim } = running;
     const { store, attempts } = this.#options;
@@ -243,7 +240,6 @@ export class QueueWorkers {
   }
 
   #trouble(during: string, error: unknown): void {
-    const known = error instanceof Error ? error : new Error(String(error));
-    this.#options.observer.emit({ type: 'trouble', at: this.#now(), during, error: known });
+    this.#options.observer.trouble(during, error, this.#now());
   }
 }

@@ -43,8 +43,7 @@ export class Settling {
         return;
       } catch (error) {
         // What a server has accepted must not be forgotten: the lease is kept and the result is tried again.
-        const known = error instanceof Error ? error : new Error(String(error));
-        observer.emit({ type: 'trouble', at: clock.now(), during: 'settling', error: known });
+        observer.trouble('settling', error, clock.now());
         if (this.#closed) return;
         await clock.sleep(AGAIN_AFTER_MS);
       }

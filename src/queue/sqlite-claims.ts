@@ -2,7 +2,6 @@
  * Claims in the database: what is due is taken, renewed, given back and freed. Everything here runs
  * within a transaction.
  */
-import type { Message } from '../delivery/relay-transport.js';
 import { NewerEntryError, readEntry, readMessage, type QueuedMessage } from './queue-entry.js';
 import type { Claim, ClaimBy, ClaimedEntry, ClaimRequest, SetAside } from './queue-store.js';
 import type { SqliteBodies } from './sqlite-bodies.js';
@@ -15,6 +14,11 @@ interface ClaimedRow {
   readonly domain: string;
   readonly recipients: number;
   readonly data: string;
+}
+
+interface MessageRow {
+  readonly data: string;
+  readonly body: Uint8Array | null;
 }
 
 /** How long what a newer version of this package wrote is left alone, before looking at it again. */
@@ -108,36 +112,22 @@ export class SqliteClaims {
       if (row) this.#domains.touch(row.domain);
       return row ? [row] : [];
     });
-    const original = this.#message(message);
+    const found = this.#sql.get<MessageRow>('SELECT data, body FROM smtp_routes_message WHERE seq = ?', message);
+    let original: QueuedMessage | undefined;
     const entries = rows.flatMap((row): ClaimedEntry[] => {
-      const entry = original && this.#readable(() => readEntry(row.data), row, now);
-      if (!entry) return [];
-      return [{ key: row.seq, token: row.token, entry }];
+      original = this.#readable('its message', () => found && readMessage(found.data), row, now);
+      const entry = original && this.#readable('it', () => readEntry(row.data), row, now);
+      return entry ? [{ key: row.seq, token: row.token, entry }] : [];
     });
-    if (!original) for (const row of rows) this.#setAside(row, 'its message cannot be read');
-    return original && entries.length > 0 ? { ...original, entries } : undefined;
+    if (!found || !original || entries.length === 0) return undefined;
+    return { message: original, body: this.#bodies.open(message, original.size, found.body), entries };
   }
 
-  #message(row: number): { message: QueuedMessage; body: Message } | undefined {
-    const found = this.#sql.get<{ data: string; body: Uint8Array | null }>(
-      'SELECT data, body FROM smtp_routes_message WHERE seq = ?',
-      row,
-    );
-    let message: QueuedMessage | undefined;
-    try {
-      message = found && readMessage(found.data);
-    } catch {
-      // Of a newer version: so are its entries, which are left alone.
-      return undefined;
-    }
-    if (!found || !message) return undefined;
-    return { message, body: this.#bodies.open(row, message.size, found.body) };
-  }
-
-  #readable<T>(read: () => T | undefined, row: ClaimedRow, now: number): T | undefined {
+  /** What cannot be read is set aside; what a newer version of this package wrote is left to it. */
+  #readable<T>(what: string, read: () => T | undefined, row: ClaimedRow, now: number): T | undefined {
     try {
       const value = read();
-      if (value === undefined) this.#setAside(row, 'it cannot be read');
+      if (value === undefined) this.#setAside(row, `${what} cannot be read`);
       return value;
     } catch (error) {
       if (!(error instanceof NewerEntryError)) throw error;

@@ -6,7 +6,6 @@ import { RouteConfigError } from '../core/config-error.js';
 import type { DeliveryOutcome } from '../core/outcome.js';
 import type { Mail } from '../delivery/mail.js';
 import type { Submission, SubmitOptions } from '../delivery/mail-queue.js';
-import { buildBounce } from './bounce-builder.js';
 import { bounceClaim, type AttemptServices } from './attempt-claim.js';
 import type {
   Affected,
@@ -28,7 +27,6 @@ import type { Alteration, QueueStore, Window } from './queue-store.js';
 import { QueueWorkers } from './queue-workers.js';
 import { UnderWay } from './under-way.js';
 import { readDomain, readPage, readTopHosts, readWhich } from './which-mail.js';
-import { mayBounce } from './may-bounce.js';
 
 /** Entries that a verb looks at in one step of the store, which blocks the event loop for so long. */
 const WINDOW = 500;
@@ -46,7 +44,7 @@ export class StoredQueue implements DeliveryQueue {
     const { deliverer } = options;
     this.#store = store;
     this.#observer = new QueueObserver(options.onEvent);
-    this.#attempts = { deliverer, profiles: new Profiles(options), ...settings, buildBounce, mayBounce };
+    this.#attempts = { deliverer, profiles: new Profiles(options), ...settings };
     this.#workers = new QueueWorkers({
       store,
       attempts: this.#attempts,
@@ -127,7 +125,7 @@ export class StoredQueue implements DeliveryQueue {
 
   async redirect(which: Which, to?: string | Redirection): Promise<Affected> {
     const via = typeof to === 'string' ? { relay: to } : to;
-    if (via && 'relay' in via && !(via.relay in this.#attempts.deliverer.health())) {
+    if (via && 'relay' in via && ![...this.#attempts.deliverer.routes.relays()].some(({ id }) => id === via.relay)) {
       throw new RouteConfigError('redirect', [
         { path: 'to', message: `no relay is called ${JSON.stringify(via.relay)}` },
       ]);

@@ -44,6 +44,24 @@ export const queueDelivers: readonly ContractCase<QueueSetting>[] = [
     assert.deepEqual(await waiting(queue), ['two@b.test']);
   }),
 
+  queueCase('what the envelope asks for holds for each attempt', async ({ open, pass }) => {
+    const { queue, transport } = await open({ a: ['450@rcpt later', '250'] });
+    const asked = {
+      dsn: { ret: 'HDRS', envid: 'job-7', notify: ['FAILURE'] },
+      use8BitMime: true,
+      requireTLSExtensionEnabled: true,
+    };
+    const { envelope, message } = mailTo('one@a.test');
+    await queue.submit({ envelope: { ...envelope, ...asked }, message });
+    await queue.runDue();
+    await pass(RETRY_MS);
+    await queue.runDue();
+    assert.deepEqual(
+      transport.trace.map((send) => send.envelope),
+      [1, 2].map(() => ({ ...envelope, ...asked })),
+    );
+  }),
+
   queueCase('only open recipients are tried again, and each keeps its history', async ({ open, pass }) => {
     const { queue, transport } = await open({ a: ['450@rcpt(two@a.test) 4.2.1 full', '250'] });
     await queue.submit(mailTo('one@a.test', 'two@a.test'));

@@ -6,7 +6,13 @@
 import { isIP } from 'node:net';
 import type { SmtpReply } from '../core/failure.js';
 import type { Relay } from '../core/relay.js';
-import type { AbortReason, RecipientReport, RelayTransport, SendRequest } from '../delivery/relay-transport.js';
+import type {
+  AbortReason,
+  Envelope,
+  RecipientReport,
+  RelayTransport,
+  SendRequest,
+} from '../delivery/relay-transport.js';
 import { ScriptedAttempt, aborted } from './scripted-attempt.js';
 import { ScriptedSessions } from './scripted-sessions.js';
 import type { Script } from './scripted-sessions.js';
@@ -18,6 +24,8 @@ export interface ScriptedSend {
   readonly attempt: number;
   readonly from: string;
   readonly recipients: readonly string[];
+  /** All of it, with what the envelope asks for. */
+  readonly envelope: Envelope;
   /** The script lines that acted, in order. */
   readonly lines: readonly string[];
   /** The whole message, if it was read to its end. */
@@ -79,6 +87,7 @@ export class ScriptedTransport implements RelayTransport {
       relay: relay.id,
       attempt,
       from: envelope.from,
+      envelope,
       recipients: [...envelope.to],
       lines,
     };

@@ -1,14 +1,21 @@
 /**
  * The ways to send that are raced, each as an app would write it. They run in a worker process.
  */
-import { createTransport } from 'nodemailer';
+import { createTransport, type SendMailOptions } from 'nodemailer';
 import { Deliverer, defineRoutes, type Attempt, type DeliveryOutcome } from '../../src/index.js';
 import { dnsLookup } from '../../src/dns/index.js';
-import { nodemailerTransport } from '../../src/nodemailer/index.js';
+import { nodemailerTransport, RoutedTransport } from '../../src/nodemailer/index.js';
 import { SMTPConnection } from '../../src/nodemailer/smtp-connection.js';
 import type { BenchMail } from './mail.js';
 
-export type PeerName = 'Deliverer' | 'Deliverer to MX' | 'SMTPPool' | 'SMTPConnection' | 'try/catch';
+export type PeerName =
+  | 'Deliverer'
+  | 'Deliverer to MX'
+  | 'RoutedTransport'
+  | 'SMTPPool'
+  | 'SMTPPool composed'
+  | 'SMTPConnection'
+  | 'try/catch';
 
 export interface PeerSettings {
   readonly peer: PeerName;
@@ -56,6 +63,10 @@ export async function openPeer(settings: PeerSettings): Promise<Peer> {
       return deliverer(settings);
     case 'SMTPPool':
       return smtpPool(settings);
+    case 'SMTPPool composed':
+      return composing(settings, pooled(settings.ports[0]!, settings));
+    case 'RoutedTransport':
+      return composing(settings, routed(settings));
     case 'SMTPConnection':
       return bareConnections(settings);
     case 'try/catch':
@@ -131,6 +142,33 @@ function pooled(port: number, { connections, timeoutMs }: PeerSettings): ReturnT
     maxMessages: MAX_MESSAGES,
     ...(timeoutMs !== undefined && { connectionTimeout: timeoutMs, greetingTimeout: timeoutMs }),
   });
+}
+
+/** The transporter of an app that changed one argument, with the same options as the pool. */
+function routed({ ports: [port = 0], connections }: PeerSettings): Composing {
+  const relay = { host: '127.0.0.1', port, pool: true, maxConnections: connections, maxMessages: MAX_MESSAGES };
+  const routes = defineRoutes({ relays: { relay }, routes: [{ match: 'ALL', tiers: [['relay']] }] });
+  return createTransport(new RoutedTransport({ routes }));
+}
+
+interface Composing {
+  sendMail(mail: SendMailOptions): Promise<{ readonly rejected: readonly string[] }>;
+  close(): void;
+}
+
+/** Messages as an app sends them: parts, which the transporter composes. */
+function composing(settings: PeerSettings, transporter: Composing): Peer {
+  return {
+    tally: newTally(settings),
+    send: async ({ from, to, message }) => {
+      const text = message.toString('latin1');
+      const { rejected } = await transporter.sendMail({ from, to: [...to], subject: 'bench', text });
+      if (rejected.length > 0) throw new Error(`rejected: ${rejected.join(', ')}`);
+    },
+    close: () => {
+      transporter.close();
+    },
+  };
 }
 
 async function sendPooled(

@@ -27,30 +27,12 @@ test('shares, a way, what waits and until when', async () => {
 });
 
 test('replies of relays, a relay by its host, other dice, JSON', async () => {
-  const { out } = await simulate(
-    '--reply',
-    'exchange1=450@rcpt busy',
-    '--reply',
-    'exchange2=550@rcpt no such user',
-    '--messages',
-    '4',
-    '--seed',
-    '9',
-    '--json',
-  );
+  const asked = ['--reply', 'exchange1=450@rcpt busy', '--reply', 'exchange2=550@rcpt no such user', '--messages', '4'];
+  const once = () => simulate(...asked, '--seed', '9', '--json');
+  const { out } = await once();
   const run = JSON.parse(out) as { statuses: object; first: { attempts: unknown[] } };
   expect(run.statuses).toMatchObject({ rejected: 4 });
-  const again = await simulate(
-    '--reply',
-    'exchange1=450@rcpt busy',
-    '--reply',
-    'exchange2=550@rcpt no such user',
-    '--messages',
-    '4',
-    '--seed',
-    '9',
-    '--json',
-  );
+  const again = await once();
   expect(again.out).toBe(out);
 });
 

@@ -15,6 +15,7 @@ import { Deliverer, defineRoutes, RouteConfigError } from 'smtp-routes';
 import { RoutedMailError, RoutedTransport } from 'smtp-routes/nodemailer';
 import { recordEvents, ScriptedTransport } from 'smtp-routes/testing';
 import { describe, expect, it, test } from 'vitest';
+import manifest from '../../package.json' with { type: 'json' };
 import { problemsOf } from '../core/problems-of.js';
 import { MAIL, refusal, withRouted } from './routed.js';
 
@@ -348,7 +349,7 @@ describe('large messages', () => {
 describe('the rest of a transport', () => {
   it('has a name and a version, and says that it honours signals', () => {
     const transport = new RoutedTransport({ routes: defineRoutes({ relays: {}, routes: [], otherwise: 'reject' }) });
-    expect(createTransport(transport).getVersionString()).toMatch(/smtp-routes\/\d+\.\d+\.\d+/);
+    expect(createTransport(transport).getVersionString()).toContain(`smtp-routes/${manifest.version}`);
     expect(transport.supportsAbortSignal).toBe(true);
     expect(transport).toBeInstanceOf(EventEmitter);
   });

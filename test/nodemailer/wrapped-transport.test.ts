@@ -11,6 +11,7 @@ import type { TransportConfig } from 'nodemailer';
 import { Deliverer, defineRoutes, RouteConfigError } from 'smtp-routes';
 import type { DelivererOptions, DeliveryOutcome, Mail } from 'smtp-routes';
 import { nodemailerTransport, RoutedTransport } from 'smtp-routes/nodemailer';
+import { memoryQueue } from 'smtp-routes/queue';
 import { startSmtpServer, type SmtpServerOptions, type SmtpTestServer } from 'smtp-routes/testing';
 import { describe, expect, it, test } from 'vitest';
 import { toldAttempt, toldOutcome } from './told.js';
@@ -457,6 +458,81 @@ describe('a transport that somebody wrote', () => {
     await expect(createTransport(routed).verify()).rejects.toMatchObject({ relays: ['failing'] });
   });
 });
+
+test.each([false, true])(
+  'parts that were streams are there for a plugin, at a second relay too: %j',
+  async (second) => {
+    const seen: unknown[] = [];
+    const plugin = {
+      name: 'api',
+      version: '1',
+      send(mail: { data: Parts; normalize(done: (error: Error | null, data: Parts) => void): void }, done: Done) {
+        mail.normalize((error, { text, attachments }) => {
+          seen.push([text, attachments?.map(decoded)]);
+          done(error, {});
+        });
+      },
+    };
+    await using full = await startSmtpServer({ script: '431@greeting Mail system full' });
+    const routed = new RoutedTransport({
+      routes: defineRoutes({
+        relays: { full: { host: full.host, port: full.port }, api: { transport: plugin } },
+        routes: [{ match: 'ALL', tiers: second ? [['full'], ['api']] : [['api']] }],
+      }),
+    });
+    const attachments = [{ content: Readable.from(['by ', 'stream']) }, { content: 'as text' }];
+    await createTransport(routed).sendMail({
+      ...{ from: SENDER, to: RECIPIENT, subject: 'Parts' },
+      text: Readable.from(['Grüße']),
+      attachments,
+    });
+    await routed.close();
+    expect(seen).toEqual([['Grüße', ['by stream', 'as text']]]);
+  },
+);
+
+test('behind a queue a plugin gets the whole message, and never its parts without those that were streams', async () => {
+  const seen: unknown[] = [];
+  const plugin = {
+    name: 'api',
+    version: '1',
+    send(mail: { data: Parts & { readonly raw?: unknown } }, done: Done) {
+      seen.push(mail.data.attachments, String(mail.data.raw).includes(Buffer.from('by stream').toString('base64')));
+      done(null, {});
+    },
+  };
+  const deliverer = new Deliverer({
+    routes: defineRoutes({ relays: { api: { transport: plugin } }, routes: [{ match: 'ALL', tiers: [['api']] }] }),
+    transport: nodemailerTransport(),
+  });
+  const queue = memoryQueue({ deliverer });
+  const routed = new RoutedTransport({ queue });
+  const attachments = [
+    { filename: 'a.bin', content: Readable.from(['by ', 'stream']) },
+    { filename: 'b.bin', content: 'as text' },
+  ];
+  await createTransport(routed).sendMail({ from: SENDER, to: RECIPIENT, attachments });
+  await routed.close();
+  await queue.close();
+  expect(seen).toEqual([undefined, true]);
+});
+
+interface Parts {
+  readonly text?: unknown;
+  readonly attachments?: readonly Attachment[];
+}
+
+interface Attachment {
+  readonly content?: unknown;
+  readonly encoding?: string;
+}
+
+/** As `normalize` leaves it: bytes in base64. */
+function decoded({ content, encoding }: Attachment): string {
+  return encoding === 'base64' ? Buffer.from(String(content), 'base64').toString() : String(content);
+}
+
+type Done = (error: Error | null, info: object) => void;
 
 test('a transport without send is refused when it is defined, by name', () => {
   const make = (): unknown => defineRoutes({ relays: { own: { transport: {} } }, routes: [], otherwise: 'reject' });

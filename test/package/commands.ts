@@ -7,11 +7,19 @@ import { root } from '../../.config/subpaths.js';
 
 const execute = promisify(execFile);
 
+/** Installing takes the longest. What hangs must not hang the tests. */
+const LIMIT_MS = 240_000;
+
 /** @returns what it wrote to standard output. @throws with all that it wrote if it fails. */
 export async function run(cwd: string, command: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<string> {
   const [file = '', ...args] = command;
   try {
-    const { stdout } = await execute(file, args, { cwd, env: { ...process.env, ...env }, maxBuffer: 2 ** 26 });
+    const { stdout } = await execute(file, args, {
+      cwd,
+      env: { ...process.env, ...env },
+      maxBuffer: 2 ** 26,
+      timeout: LIMIT_MS,
+    });
     return stdout;
   } catch (error) {
     const { stdout = '', stderr = '' } = error as { stdout?: string; stderr?: string };

@@ -131,6 +131,16 @@ describe('the message', () => {
   });
 });
 
+test.for<[policy: string, failure: (lost: Failure) => Failure]>([
+  ['at once', (lost) => lost],
+  ['at the end of its time', (last) => ({ kind: 'expired', enhanced: '5.4.7', message: 'over', last })],
+])('people hear that mail may have arrived, where nobody knows, %s', async ([, failure]) => {
+  const lost: Failure = { kind: 'lost', phase: 'final-reply', code: 'ECONNRESET', message: 'connection reset' };
+  const { parsed } = await read(report(withFailure(failure(lost))));
+  expect(parsed.text).toMatch(/may have\s+arrived/);
+  expect(parsed.text).not.toMatch(/could not be delivered/);
+});
+
 describe('the status', () => {
   it('has the fields of RFC 3464', async () => {
     const { status } = await read(
@@ -246,6 +256,22 @@ describe('the status', () => {
     );
     expect(ascii.status[1]?.['Final-Recipient']).toBe('rfc822; user@xn--mnchen-3ya.test');
   });
+
+  it("gives back the sender's own name of a recipient as it was, beyond ASCII too", async () => {
+    const dsn = { orcpt: 'utf-8;jürgen@old.test' };
+    const { status, raw } = await read(report({ envelope: { from: 'app@sender.test', dsn } }));
+    expect(raw).toContain('message/global-delivery-status');
+    expect(status[1]?.['Original-Recipient']).toBe('utf-8; jürgen@old.test');
+  });
+
+  it('fits the lines of mail whatever the alphabet of the answer', async () => {
+    const failure: Failure = { kind: 'reply', phase: 'envelope', reply: { code: 550, text: '宛'.repeat(900) } };
+    const { raw, status } = await read(
+      report({ recipients: [{ recipient: 'jürgen@example.com', failure, attempts: 1 }] }),
+    );
+    expect(Math.max(...raw.split('\r\n').map((line) => Buffer.byteLength(line)))).toBeLessThanOrEqual(998);
+    expect(status[1]?.['Diagnostic-Code']).toMatch(/^smtp; 550 宛+$/);
+  });
 });
 
 describe('the original', () => {
@@ -261,6 +287,13 @@ describe('the original', () => {
     const { raw } = await read(report({ envelope: { from: 'app@sender.test', dsn: { ret: 'HDRS' } } }));
     expect(raw).not.toContain('Secret body.');
     expect(raw).toContain('Subject: Invoice');
+  });
+
+  it('stays behind, and the bounce asks for TLS, where the sender asked for TLS all the way', async () => {
+    const envelope = { from: 'app@sender.test', requireTLSExtensionEnabled: true };
+    const { mail, raw } = await read(report({ envelope }));
+    expect(mail.envelope).toEqual({ from: '', to: ['app@sender.test'], requireTLSExtensionEnabled: true });
+    expect(raw).not.toContain('Secret body.');
   });
 
   it('is read no further than it is quoted, and let go', async () => {
@@ -293,6 +326,66 @@ describe('the original', () => {
     expect((mail.message as Buffer).includes(Buffer.from(message.trimEnd()))).toBe(true);
     const body = await read(report({ message: 'Subject: x\r\n\r\nHällo\r\n' }));
     expect(body.raw).toMatch(/^Content-Type: message\/rfc822\r\nContent-Transfer-Encoding: 8bit/m);
+  });
+
+  it('makes the whole bounce 8bit, for MIME and for SMTP, only where it is', async () => {
+    const topOf = ({ raw }: Read): string => raw.slice(0, raw.indexOf('\r\n\r\n'));
+    const eight = await read(report({ message: 'Subject: x\r\n\r\nHällo\r\n' }));
+    expect(topOf(eight)).toMatch(/^Content-Transfer-Encoding: 8bit$/m);
+    expect(eight.mail.envelope.use8BitMime).toBe(true);
+    const seven = await read(report());
+    expect(topOf(seven)).not.toContain('Content-Transfer-Encoding');
+    expect(seven.mail.envelope).not.toHaveProperty('use8BitMime');
+  });
+
+  it('comes back as encoded headers where they could not stand as they are', async () => {
+    const message = Buffer.from('Subject: Gr\xfc\xdfe\r\n\r\nSecret body.\r\n', 'latin1');
+    const { raw, mail } = await read(report({ message }));
+    expect(raw).not.toContain('Secret body.');
+    expect(part(raw, /^Content-Type: text\/rfc822-headers/m)).toContain('Subject: Gr=FC=DFe');
+    expect((mail.message as Buffer).every((octet) => octet < 0x80)).toBe(true);
+    const header = `Subject: ${'ü'.repeat(600)}\r\n`;
+    const long = await read(report({ message: `${header}\r\n` }));
+    expect(Math.max(...long.raw.split('\r\n').map((line) => Buffer.byteLength(line)))).toBeLessThanOrEqual(998);
+    const encoded = part(long.raw, /^Content-Type: text\/rfc822-headers\r\nContent-Transfer-Encoding: base64/m);
+    expect(Buffer.from(encoded, 'base64').toString()).toBe(header);
+  });
+
+  it.each([
+    ['lines longer than mail may have', `${ORIGINAL}${'x'.repeat(999)}\r\n`],
+    ['a NUL', `${ORIGINAL}\0`],
+  ])('comes back as headers if it has %s, which a server may refuse', async (_what, message) => {
+    const { raw } = await read(report({ message }));
+    expect(raw).not.toContain('Secret body.');
+    expect(part(raw, /^Content-Type: text\/rfc822-headers/m)).toContain('Subject: Invoice');
+  });
+
+  it('has the line breaks of mail, whatever it was stored with', async () => {
+    const { raw } = await read(report({ message: ORIGINAL.replaceAll('\r\n', '\n') }));
+    expect(part(raw, /^Content-Type: message\/rfc822/m)).toContain(ORIGINAL);
+  });
+
+  it('comes back as far as it could be read', async () => {
+    const open = (): Readable =>
+      Readable.from(
+        (function* () {
+          yield ORIGINAL;
+          throw new Error('bad sector');
+        })(),
+      );
+    const { raw, parsed } = await read(report({ message: { open } }));
+    expect(part(raw, /^Content-Type: text\/rfc822-headers/m)).toContain('Subject: Invoice');
+    expect(parsed.inReplyTo).toBe('<original@sender.test>');
+  });
+
+  it('cannot forge a part of the bounce, not even for who has seen one of the same name', async () => {
+    const { raw: seen, parsed } = await read(report());
+    const boundary = /boundary="([^"]+)"/.exec(seen)?.[1] ?? '';
+    const forged = `Subject: x\r\n\r\n--${boundary}\r\nContent-Type: text/html\r\n\r\n<b>forged</b>\r\n--${boundary}--\r\n`;
+    const again = await read(report({ message: forged }));
+    expect(again.parsed.messageId).toBe(parsed.messageId);
+    expect(again.parsed.html).not.toContain('forged');
+    expect(part(again.raw, /^Content-Type: message\/rfc822/m)).toContain('forged');
   });
 });
 
@@ -335,7 +428,9 @@ test('nothing that a stranger says can add a header, a field or a part', async (
 });
 
 const HEADERS = new Set(
-  'from to subject date message-id auto-submitted in-reply-to references mime-version content-type'.split(' '),
+  'from to subject date message-id auto-submitted in-reply-to references mime-version content-type content-transfer-encoding'.split(
+    ' ',
+  ),
 );
 const FIELDS = new Set(['Original-Recipient', 'Final-Recipient', 'Action', 'Status', 'Remote-MTA', 'Diagnostic-Code']);
 

@@ -137,13 +137,15 @@ describe.each(drivers)('$name', (driver) => {
     });
   });
 
-  there('what a newer version wrote is left to it', async () => {
-    const { queue, database, events } = setUp(driver).queue();
-    await queue.submit(MAIL);
-    database.exec(`UPDATE smtp_routes_entry SET data = json_set(data, '$.v', 2)`);
-    expect(await queue.runDue()).toEqual([]);
-    expect(events.map(({ type }) => type)).toEqual(['stored']);
-    expect(database.prepare('SELECT state FROM smtp_routes_entry').get()).toMatchObject({ state: 0 });
+  describe.each(['entry', 'message'])('what a newer version wrote, the %s', (table) => {
+    there('is left to it', async () => {
+      const { queue, database, events } = setUp(driver).queue();
+      await queue.submit(MAIL);
+      database.exec(`UPDATE smtp_routes_${table} SET data = json_set(data, '$.v', 2)`);
+      expect(await queue.runDue()).toEqual([]);
+      expect(events.map(({ type }) => type)).toEqual(['stored']);
+      expect(database.prepare('SELECT state FROM smtp_routes_entry').get()).toMatchObject({ state: 0 });
+    });
   });
 
   there('a body that cannot be read to its end is not stored', async () => {
