@@ -54,7 +54,7 @@ export class Intake {
     if (!known) this.#options.observer.emit({ type: 'stored', at, id, from, recipients: to, size });
     if (!attempt || options.wait !== 'first-attempt') return { id };
     const outcome = await unlessAborted(attempt, options.signal);
-    return outcome ? { id, outcome } : { id };
+    return outcome ? { id, outcome: inOrderOf(to, outcome) } : { id };
   }
 
   /** Stores a message; if there are workers to spare it is theirs at once, without a second commit. */
@@ -74,7 +74,7 @@ export class Intake {
         return {
           known,
           size,
-          ...(awaited && !known && { attempt: Promise.resolve(suspended(mail, [], this.#options.clock.now())) }),
+          ...(awaited && !known && { attempt: Promise.resolve(withSuspended(mail, [], this.#options.clock.now())) }),
         };
       }
       const { message, body } = mail;
@@ -84,11 +84,11 @@ export class Intake {
         return { known, size };
       }
       const attempt = this.#options.underWay.track(workers.runWhenFree(theirs));
-      const withSuspended = attempt.then(
-        (outcome) => outcome && suspended(mail, claimed, this.#options.clock.now(), outcome),
+      const whole = attempt.then(
+        (outcome) => outcome && withSuspended(mail, claimed, this.#options.clock.now(), outcome),
       );
-      withSuspended.catch(() => undefined);
-      return { known, size, attempt: withSuspended };
+      whole.catch(() => undefined);
+      return { known, size, attempt: whole };
     } finally {
       if (hasPlaces) this.#correctPlaces(mail.entries, entries);
     }
@@ -120,8 +120,8 @@ function checkSubmission(mail: Mail, options: SubmitOptions): void {
   checkMail(mail, options.signal ? { signal: options.signal } : {});
 }
 
-/** The outcome with the recipients whose domains are suspended, in the order of the envelope. */
-function suspended(
+/** The outcome with the recipients whose domains are suspended too. */
+function withSuspended(
   { message, entries }: NewMail,
   claimed: Claim['entries'],
   now: number,
@@ -134,6 +134,12 @@ function suspended(
   const to = rest.flatMap(({ recipients }) => recipients.map(({ recipient }) => recipient));
   const waiting = notTried(message.id, to, failure, now);
   return tried ? { ...tried, recipients: [...tried.recipients, ...waiting.recipients] } : waiting;
+}
+
+/** Entries are by domain; who reads an outcome goes by the envelope. */
+function inOrderOf(to: readonly string[], outcome: DeliveryOutcome): DeliveryOutcome {
+  const ofRecipient = new Map(outcome.recipients.map((one) => [one.recipient, one]));
+  return { ...outcome, recipients: [...new Set(to)].flatMap((recipient) => ofRecipient.get(recipient) ?? []) };
 }
 
 /** The work goes on; only the waiting ends. */

@@ -79,8 +79,13 @@ export class MemoryDomains {
   }
 
   /** The entry due first, of the preferred kind if there is one. */
-  firstDue(prefer: 'new' | 'retry', dueBy: number, hasRoom: (domain: string) => boolean): StoredEntry | undefined {
-    return this.#first(prefer, dueBy, hasRoom) ?? this.#first(prefer === 'new' ? 'retry' : 'new', dueBy, hasRoom);
+  firstDue(
+    prefer: 'new' | 'retry',
+    dueBy: Readonly<Record<'new' | 'retry', number>>,
+    hasRoom: (domain: string) => boolean,
+  ): StoredEntry | undefined {
+    const other = prefer === 'new' ? 'retry' : 'new';
+    return this.#first(prefer, dueBy[prefer], hasRoom) ?? this.#first(other, dueBy[other], hasRoom);
   }
 
   #first(kind: 'new' | 'retry', dueBy: number, hasRoom: (domain: string) => boolean): StoredEntry | undefined {

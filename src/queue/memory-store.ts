@@ -46,7 +46,7 @@ export class MemoryStore implements QueueStore {
     const taken = new Map<string, number>();
     const hasRoom = (domain: string): boolean => shares.hasRoom(domain, taken.get(domain));
     for (const turn of turns()) {
-      const row = this.#domains.firstDue(turn, dueBy, hasRoom);
+      const row = this.#domains.firstDue(turn, { new: now, retry: dueBy }, hasRoom);
       if (!row) break;
       const together = [...row.message.entries].filter(
         (one) =>

@@ -59,7 +59,7 @@ export interface Put {
 export interface ClaimRequest {
   readonly by: ClaimBy;
   readonly now: number;
-  /** Entries due by then. */
+  /** Retries due by then. What was not tried yet is due `now`, so that the bounces of what was claimed before are. */
   readonly dueBy: number;
   /** One claim at most for each, which prefers mail not tried yet, or mail that waits for a retry. Read when the claim is made. */
   readonly turns: () => readonly ('new' | 'retry')[];

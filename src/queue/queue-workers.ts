@@ -125,7 +125,7 @@ export class QueueWorkers {
     const running = new Set<Promise<void>>();
     const state = { stopped: false };
     for (;;) {
-      const claims = state.stopped ? [] : await this.#claim(dueBy);
+      const claims = state.stopped || this.#closed ? [] : await this.#claim(dueBy);
       for (const claim of claims) {
         const run = this.run(claim).then((outcome) => {
           running.delete(run);
@@ -142,11 +142,16 @@ export class QueueWorkers {
     }
   }
 
-  /** Claims nothing more, and resolves when what is in flight has ended. */
-  async close(): Promise<void> {
+  /** Claims nothing more. */
+  stop(): void {
     this.#closed = true;
     this.#settling.close();
     this.#nap.end();
+  }
+
+  /** Resolves when what is in flight has ended. */
+  async close(): Promise<void> {
+    this.stop();
     await this.#underWay.ended();
     this.#leases.close();
   }

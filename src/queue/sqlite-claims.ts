@@ -48,7 +48,7 @@ export class SqliteClaims {
       if (!shares.hasRoom(domain, count)) full.add(domain);
     };
     for (const turn of turns()) {
-      const due = this.#firstDue(turn, dueBy, JSON.stringify([...full]));
+      const due = this.#firstDue(turn, { new: now, retry: dueBy }, JSON.stringify([...full]));
       if (!due) break;
       const together = this.#sql
         .all<{ seq: number; domain: string }>(
@@ -71,9 +71,13 @@ export class SqliteClaims {
     return claims;
   }
 
-  #firstDue(prefer: 'new' | 'retry', dueBy: number, full: string): { seq: number; message: number } | undefined {
+  #firstDue(
+    prefer: 'new' | 'retry',
+    dueBy: Readonly<Record<'new' | 'retry', number>>,
+    full: string,
+  ): { seq: number; message: number } | undefined {
     for (const kind of prefer === 'new' ? (['new', 'retry'] as const) : (['retry', 'new'] as const)) {
-      const domain = this.#domains.firstDue(kind, dueBy, full);
+      const domain = this.#domains.firstDue(kind, dueBy[kind], full);
       if (domain === undefined) continue;
       const kinds = kind === 'new' ? [0] : [2, 1];
       for (const one of kinds) {
@@ -82,7 +86,7 @@ export class SqliteClaims {
            ORDER BY due_at LIMIT 1`,
           domain,
           one,
-          dueBy,
+          dueBy[kind],
         );
         if (entry) return entry;
       }

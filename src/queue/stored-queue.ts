@@ -81,6 +81,7 @@ export class StoredQueue implements DeliveryQueue {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
+    this.#workers.stop();
     await this.#underWay.ended();
     await this.#workers.close();
     await this.#store.close();

@@ -11,6 +11,7 @@ import {
   rejects,
   RETRY_MS,
   statuses,
+  until,
   waiting,
   type QueueSetting,
 } from './queue-stage.js';
@@ -34,14 +35,21 @@ export const queueDelivers: readonly ContractCase<QueueSetting>[] = [
 
   queueCase('the first attempt may be waited for, also in a queue that does not run', async ({ open }) => {
     const { queue } = await open({ b: '450@rcpt later' });
-    const mail = mailTo('one@a.test', 'two@b.test');
+    await queue.suspend('c.test');
+    const mail = mailTo('zero@c.test', 'one@a.test', 'two@b.test', 'three@a.test', 'one@a.test');
     const { id, outcome } = await queue.submit(mail, { wait: 'first-attempt' });
     assert.equal(outcome?.id, id);
     assert.deepEqual(
-      outcome.recipients.map(({ status }) => status),
-      ['delivered', 'queue-for-later'],
+      outcome.recipients.map(({ recipient, status }) => [recipient, status]),
+      [
+        ['zero@c.test', 'queue-for-later'],
+        ['one@a.test', 'delivered'],
+        ['two@b.test', 'queue-for-later'],
+        ['three@a.test', 'delivered'],
+      ],
+      'in the order of the envelope',
     );
-    assert.deepEqual(await waiting(queue), ['two@b.test']);
+    assert.deepEqual(await waiting(queue), ['two@b.test', 'zero@c.test']);
   }),
 
   queueCase('what the envelope asks for holds for each attempt', async ({ open, pass }) => {
@@ -119,6 +127,17 @@ export const queueDelivers: readonly ContractCase<QueueSetting>[] = [
       ],
     );
     assert.equal((await queue.counters()).hardBounces['5xx'], 1);
+    assert.deepEqual(await waiting(queue), []);
+  }),
+
+  queueCase('a bounce goes out in the run that made it, though time went by', async ({ open, pass }) => {
+    const { queue, transport } = await open({ a: [['stall@mail', '550@rcpt 5.1.1 no such user']] });
+    await queue.submit(mailTo('one@a.test'));
+    const run = queue.runDue();
+    await until(() => transport.busy('a') === 1, 'an attempt under way');
+    await pass(20);
+    await until(() => transport.release() > 0, 'the attempt waits for the server');
+    assert.deepEqual(statuses(await run), ['delivered', 'rejected']);
     assert.deepEqual(await waiting(queue), []);
   }),
 

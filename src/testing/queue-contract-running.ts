@@ -46,6 +46,19 @@ export const queueRuns: readonly ContractCase<QueueSetting>[] = [
     await closing;
   }),
 
+  queueCase('close ends a run: what it has not begun stays in the queue', async ({ open }) => {
+    const { queue, transport } = await open({ a: 'stall@mail' }, { perDomain: 1 });
+    await queue.submit(mailTo('one@a.test'));
+    await queue.submit(mailTo('two@a.test'));
+    const run = queue.runDue();
+    await until(() => transport.busy('a') === 1, 'an attempt under way');
+    const closing = queue.close();
+    await until(() => transport.release() > 0, 'the attempt waits for the server');
+    assert.deepEqual(statuses(await run), ['delivered']);
+    await closing;
+    assert.equal(transport.trace.length, 1);
+  }),
+
   queueCase('another queue on the same mail goes on with it', async ({ open, pass, durable }) => {
     if (!durable) return;
     const first = await open({ a: '450@rcpt later', b: '250' });

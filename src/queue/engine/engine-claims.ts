@@ -86,7 +86,6 @@ export class EngineClaims {
   ): Promise<Taken | 'early' | undefined> {
     return await this.#changes.change<Taken | 'early' | undefined>(stored, now, (record, { seq }) => {
       const isDue = record.entries.some(
-        // New mail is due whenever it came, as the bounces of what was tried a moment ago.
         (one) => isSilent(one, now) || (one.status === 'waiting' && one.dueAt <= (one.kind === 'new' ? now : dueBy)),
       );
       if (!isDue) return { to: record, job: 'set', value: waitsUntil(record, now) ? undefined : 'early' };
