@@ -194,7 +194,7 @@ export class QueueWorkers {
     let taken = 0;
     const turns = (): ('new' | 'retry')[] => {
       this.slots.giveBack(taken);
-      taken = this.slots.free;
+      taken = this.#closed ? 0 : this.slots.free;
       this.slots.take(taken);
       return Array.from({ length: taken }, () => (++this.#turn % RETRY_WORKERS === 0 ? 'retry' : 'new'));
     };
