@@ -1,7 +1,7 @@
 /**
  * All benches, or the named ones:
  *
- *     npm run bench -- [--quick] [--check] [throughput composed failover burst memory routes dns queue]
+ *     npm run bench -- [--quick] [--check] [throughput composed failover burst memory routes dns queue engines]
  *
  * All peers run on this machine, in turn: trust the ratios, not the figures. Missed targets fail
  * the command with `--check` only, since a busy machine misses them too.
@@ -12,6 +12,7 @@ import { cpus } from 'node:os';
 import { burst } from './burst.js';
 import { composed } from './composed.js';
 import { dns } from './dns.js';
+import { engines } from './engines.js';
 import { failover } from './failover.js';
 import { memory } from './memory.js';
 import { readCommandLine } from './options.js';
@@ -21,7 +22,7 @@ import { NoSinkError } from '../smtp-sink.js';
 import { throughput } from './throughput.js';
 import { Workers } from './workers.js';
 
-const BENCHES = [throughput, composed, failover, burst, memory, routes, dns, queue];
+const BENCHES = [throughput, composed, failover, burst, memory, routes, dns, queue, engines];
 
 const options = readCommandLine(
   process.argv.slice(2),

@@ -4,9 +4,6 @@
 import { openPeer } from './peers.js';
 import { perform, type Task, type TaskResult, type WorkerSettings } from './tasks.js';
 
-/** What the worker answers to a task. */
-export type Answer = { readonly result: TaskResult } | { readonly problem: string };
-
 const settings = JSON.parse(process.argv[2] ?? '{}') as WorkerSettings;
 const peer = await openPeer(settings);
 
@@ -20,6 +17,6 @@ process.on('disconnect', () => {
   void Promise.resolve(peer.close()).finally(() => process.exit());
 });
 
-function answer(message: Answer): void {
+function answer(message: { readonly result: TaskResult } | { readonly problem: string }): void {
   process.send?.(message);
 }

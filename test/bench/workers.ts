@@ -7,17 +7,19 @@ import { fork, spawnSync, type ChildProcess } from 'node:child_process';
 import { mkdtempSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { root } from '../../.config/subpaths.js';
+import type { EngineResult, EngineTask } from './engine-main.js';
+import type { EngineSettings } from './engine-peers.js';
 import type { Task, TaskResult, WorkerSettings } from './tasks.js';
-import type { Answer } from './worker-main.js';
+
+/** What a worker answers to a task. */
+type Answer<Result> = { readonly result: Result } | { readonly problem: string };
 
 export class Workers implements AsyncDisposable {
   readonly #folder: string;
-  readonly #program: string;
-  readonly #running = new Set<Worker>();
+  readonly #running = new Set<{ stop(): Promise<void> }>();
 
   private constructor(folder: string) {
     this.#folder = folder;
-    this.#program = join(folder, 'worker-main.mjs');
   }
 
   static build(): Workers {
@@ -32,16 +34,24 @@ export class Workers implements AsyncDisposable {
     const options = ['--no-config', '--format', 'esm', '--no-dts', '--target', 'node20.19', '--log-level', 'error'];
     const { status, stderr } = spawnSync(
       process.execPath,
-      [tsdown, 'test/bench/worker-main.ts', '--out-dir', folder, ...options],
+      [tsdown, 'test/bench/worker-main.ts', 'test/bench/engine-main.ts', '--out-dir', folder, ...options],
       { cwd: root, encoding: 'utf8' },
     );
     if (status !== 0) throw new Error(`the workers could not be built\n${stderr}`);
     return new Workers(folder);
   }
 
-  start(settings: WorkerSettings, nodeOptions: readonly string[] = []): Worker {
-    const child = fork(this.#program, [JSON.stringify(settings)], { execArgv: [...nodeOptions] });
-    const worker = new Worker(child);
+  start(settings: WorkerSettings, nodeOptions: readonly string[] = []): Worker<Task, TaskResult> {
+    return this.#start('worker-main.mjs', settings, nodeOptions);
+  }
+
+  startEngine(settings: EngineSettings): Worker<EngineTask, EngineResult> {
+    return this.#start('engine-main.mjs', settings);
+  }
+
+  #start<T extends object, R>(program: string, settings: object, nodeOptions: readonly string[] = []): Worker<T, R> {
+    const file = join(this.#folder, program);
+    const worker = new Worker<T, R>(fork(file, [JSON.stringify(settings)], { execArgv: [...nodeOptions] }));
     this.#running.add(worker);
     return worker;
   }
@@ -58,7 +68,7 @@ export class Workers implements AsyncDisposable {
   }
 }
 
-export class Worker {
+export class Worker<T extends object = Task, R = TaskResult> {
   readonly #child: ChildProcess;
 
   constructor(child: ChildProcess) {
@@ -66,12 +76,12 @@ export class Worker {
   }
 
   /** @throws {Error} if the task failed, or the worker ended */
-  async perform(task: Task): Promise<TaskResult> {
+  async perform(task: T): Promise<R> {
     const child = this.#child;
-    const answer = await new Promise<Answer>((resolve, reject) => {
+    const answer = await new Promise<Answer<R>>((resolve, reject) => {
       const onExit = (code: number | null): void => reject(new Error(`a worker ended with ${String(code)}`));
       child.once('exit', onExit);
-      child.once('message', (message: Answer) => {
+      child.once('message', (message: Answer<R>) => {
         child.off('exit', onExit);
         resolve(message);
       });

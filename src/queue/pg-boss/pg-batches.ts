@@ -3,34 +3,41 @@
  * commit is under way shares the next. So a process waits for the disk once for all of them, and
  * never for a lock of its own.
  */
-import type { PgClient, PgPool, PgRunner } from './pg-pool.js';
 
-interface Work {
-  readonly run: (client: PgRunner) => Promise<unknown>;
-  readonly resolve: (value: unknown) => void;
+interface Waiting<Step, Done> {
+  readonly step: Step;
+  readonly resolve: (done: Done) => void;
   readonly reject: (reason: unknown) => void;
 }
 
-const MAX_WORK = 64;
+const MAX_STEPS = 128;
 
-export class PgBatches {
-  readonly #pool: PgPool;
-  #waiting: Work[] = [];
+export class PgBatches<Step, Done> {
+  readonly #commit: (steps: readonly Step[]) => Promise<readonly Done[]>;
+  readonly #placeOf: (step: Step) => number | undefined;
+  #waiting: Waiting<Step, Done>[] = [];
   #flushing: Promise<void> | undefined;
 
-  constructor(pool: PgPool) {
-    this.#pool = pool;
+  /**
+   * @param commit carries out all of them in one transaction, in no order, or none; called again for each by itself if it rejects
+   * @param placeOf of two steps at the same place only one is in a batch
+   */
+  constructor(
+    commit: (steps: readonly Step[]) => Promise<readonly Done[]>,
+    placeOf: (step: Step) => number | undefined,
+  ) {
+    this.#commit = commit;
+    this.#placeOf = placeOf;
   }
 
   /**
-   * Resolves with the result of `run` once it is committed. `run` may be called again, if something
-   * else in its transaction failed.
+   * Resolves once it is committed.
    *
    * @throws what the database says; then nothing of it holds, unless the connection was lost in the commit itself
    */
-  run<T>(run: (client: PgRunner) => Promise<T>): Promise<T> {
-    return new Promise<T>((resolve, reject) => {
-      this.#waiting.push({ run, resolve: resolve as (value: unknown) => void, reject });
+  run(step: Step): Promise<Done> {
+    return new Promise<Done>((resolve, reject) => {
+      this.#waiting.push({ step, resolve, reject });
       this.#flushing ??= this.#flush();
     });
   }
@@ -42,52 +49,34 @@ export class PgBatches {
   async #flush(): Promise<void> {
     // Whatever else this turn of the loop has to say joins in.
     await new Promise((resolve) => setImmediate(resolve));
-    while (this.#waiting.length > 0) await this.#commit(this.#waiting.splice(0, MAX_WORK));
+    while (this.#waiting.length > 0) await this.#carryOut(this.#next());
     this.#flushing = undefined;
   }
 
-  async #commit(batch: readonly Work[]): Promise<void> {
+  #next(): Waiting<Step, Done>[] {
+    const batch: Waiting<Step, Done>[] = [];
+    const left: Waiting<Step, Done>[] = [];
+    const places = new Set<number>();
+    for (const one of this.#waiting) {
+      const place = this.#placeOf(one.step);
+      if (batch.length === MAX_STEPS || (place !== undefined && places.has(place))) left.push(one);
+      else {
+        batch.push(one);
+        if (place !== undefined) places.add(place);
+      }
+    }
+    this.#waiting = left;
+    return batch;
+  }
+
+  async #carryOut(batch: readonly Waiting<Step, Done>[]): Promise<void> {
     try {
-      const results = await this.#transact(batch);
-      batch.forEach(({ resolve }, i) => resolve(results[i]));
+      const done = await this.#commit(batch.map(({ step }) => step));
+      batch.forEach(({ resolve }, i) => resolve(done[i] as Done));
     } catch (error) {
       // One that cannot be stored must not take the others with it.
-      if (batch.length > 1) for (const one of batch) await this.#commit([one]);
+      if (batch.length > 1) for (const one of batch) await this.#carryOut([one]);
       else for (const { reject } of batch) reject(error);
     }
   }
-
-  async #transact(batch: readonly Work[]): Promise<unknown[]> {
-    const client = await this.#pool.connect();
-    // Without a listener the loss of a connection would end the process.
-    client.on('error', ignore);
-    let isWell = false;
-    try {
-      await client.query('BEGIN');
-      const results: unknown[] = [];
-      for (const { run } of batch) results.push(await run(client));
-      await client.query('COMMIT');
-      isWell = true;
-      return results;
-    } catch (error) {
-      isWell = await rolledBack(client);
-      throw error;
-    } finally {
-      client.off('error', ignore);
-      client.release(!isWell);
-    }
-  }
-}
-
-async function rolledBack(client: PgClient): Promise<boolean> {
-  try {
-    await client.query('ROLLBACK');
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-function ignore(): void {
-  // The statement under way says the same.
 }

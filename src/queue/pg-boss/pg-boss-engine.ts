@@ -10,9 +10,10 @@ import { PgBatches } from './pg-batches.js';
 import type { PgBossJobs } from './pg-boss-jobs.js';
 import { PgDomains } from './pg-domains.js';
 import { PgNumbers } from './pg-numbers.js';
-import type { PgPool, PgRunner } from './pg-pool.js';
-import { PgRecords } from './pg-records.js';
+import type { PgPool } from './pg-pool.js';
+import { messageOf, PgRecords, type PgStep } from './pg-records.js';
 import { openSchema, type Tables } from './pg-schema.js';
+import { transact } from './pg-transaction.js';
 
 /** A job this late is looked for, whether it is still there. */
 const LATE_MS = 3_600_000;
@@ -38,9 +39,8 @@ export class PgBossEngine implements Engine {
   readonly #pool: PgPool;
   readonly #tables: Tables;
   readonly #jobs: PgBossJobs;
-  readonly #batches: PgBatches;
+  readonly #batches: PgBatches<PgStep, number | undefined>;
   readonly #numbers: PgNumbers;
-  readonly #records: PgRecords;
   readonly #domains: PgDomains;
   #opening: Promise<void> | undefined;
 
@@ -48,15 +48,15 @@ export class PgBossEngine implements Engine {
     this.#pool = pool;
     this.#tables = tables;
     this.#jobs = jobs;
-    this.#batches = new PgBatches(pool);
     this.#numbers = new PgNumbers(tables, dice);
-    this.#records = new PgRecords(tables, jobs, this.#numbers);
+    const records = new PgRecords(tables, jobs, this.#numbers);
+    this.#batches = new PgBatches((steps) => transact(pool, (client) => records.carryOut(client, steps)), messageOf);
     this.#domains = new PgDomains(pool, tables, this.#numbers);
   }
 
   /** Resolves when tables and queues are there. Tried again by whoever needs them next. */
   async ready(): Promise<void> {
-    this.#opening ??= openSchema(this.#batches, this.#tables).then(() => this.#jobs.open());
+    this.#opening ??= openSchema(this.#pool, this.#tables, () => this.#jobs.open());
     try {
       await this.#opening;
     } catch (error) {
@@ -66,7 +66,7 @@ export class PgBossEngine implements Engine {
   }
 
   add(arrival: Arrival): Promise<number | undefined> {
-    return this.#transact((client) => this.#records.add(client, arrival));
+    return this.#carryOut({ do: 'add', arrival });
   }
 
   async fetch(lane: Lane, limit: number): Promise<StoredRecord[]> {
@@ -74,16 +74,20 @@ export class PgBossEngine implements Engine {
     const seqs = await this.#jobs.fetch(this.#pool, lane, limit);
     const records = seqs.length > 0 ? await this.read(seqs) : [];
     const found = new Set(records.map(({ seq }) => seq));
-    for (const seq of seqs) if (!found.has(seq)) await this.#jobs.set(this.#pool, seq, { lane, at: 0 }, undefined);
+    const orphans = seqs.filter((seq) => !found.has(seq));
+    await this.#jobs.move(
+      this.#pool,
+      orphans.map((seq) => ({ seq, before: { lane, at: 0 }, after: undefined })),
+    );
     return records;
   }
 
-  commit(change: Change): Promise<boolean> {
-    return this.#transact((client) => this.#records.commit(client, change));
+  async commit(change: Change): Promise<boolean> {
+    return (await this.#carryOut({ do: 'change', change })) !== undefined;
   }
 
-  postpone(stored: StoredRecord, alarm: Alarm | undefined): Promise<void> {
-    return this.#transact((client) => this.#records.postpone(client, stored, alarm));
+  async postpone(stored: StoredRecord, alarm: Alarm | undefined): Promise<void> {
+    await this.#carryOut({ do: 'postpone', stored, alarm });
   }
 
   async read(seqs: readonly number[]): Promise<StoredRecord[]> {
@@ -196,9 +200,9 @@ export class PgBossEngine implements Engine {
     await this.#batches.settled();
   }
 
-  async #transact<T>(work: (client: PgRunner) => Promise<T>): Promise<T> {
+  async #carryOut(step: PgStep): Promise<number | undefined> {
     await this.ready();
-    return await this.#batches.run(work);
+    return await this.#batches.run(step);
   }
 
   async #rows<Row>(sql: string, values: unknown[] = []): Promise<Row[]> {

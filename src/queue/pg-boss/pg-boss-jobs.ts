@@ -18,9 +18,10 @@ type GetOptions = WithDb & { readonly includeArchive: boolean };
 /** An instance of pg-boss 10 or 12, started, by what it can do. */
 export interface Boss {
   createQueue(name: string, options?: object): Promise<unknown>;
-  send(name: string, data: object, options: object): Promise<string | null>;
+  /** pg-boss 10: jobs, options; pg-boss 12: the queue's name, jobs, options. */
+  insert(...args: never[]): Promise<unknown>;
   fetch(name: string, options: object): Promise<{ readonly data: object }[]>;
-  deleteJob(name: string, id: string, options: object): Promise<unknown>;
+  deleteJob(name: string, ids: string[], options: object): Promise<unknown>;
   getJobById(name: string, id: string, options: GetOptions): Promise<{ readonly state: string } | null>;
   /** pg-boss 10: hands on the jobs of silent workers. */
   expire?(): Promise<unknown>;
@@ -28,6 +29,14 @@ export interface Boss {
   supervise?(name?: string): Promise<unknown>;
 }
 
+/** From where to where the job of a message goes. Undefined: there is none. */
+export interface JobMove {
+  readonly seq: number;
+  readonly before: Alarm | undefined;
+  readonly after: Alarm | undefined;
+}
+
+const LANES = ['new', 'retry'] as const;
 /** As pg-boss has it. */
 const LEAST_LEASE_MS = 1_000;
 /** How often it is tried is ours to say: a job that ran out of its worker's time is not a failed one. */
@@ -48,28 +57,55 @@ export class PgBossJobs {
   }
 
   async open(): Promise<void> {
-    for (const lane of ['new', 'retry'] as const) await this.#boss.createQueue(this.#queue(lane));
+    for (const lane of LANES) await this.#boss.createQueue(this.#queue(lane));
   }
 
-  async set(runner: PgRunner, seq: number, before: Alarm | undefined, alarm: Alarm | undefined): Promise<void> {
-    const id = jobId(seq);
+  /** Of many messages at once: by lane, one statement to delete and one to insert. */
+  async move(runner: PgRunner, moves: readonly JobMove[]): Promise<void> {
     const db = dbOf(runner);
-    if (before) await this.#boss.deleteJob(this.#queue(before.lane), id, { db });
-    if (!alarm) return;
-    const sent = await this.#boss.send(
-      this.#queue(alarm.lane),
-      { seq },
-      {
-        id,
-        db,
-        startAfter: new Date(Math.ceil(alarm.at)),
-        expireInSeconds: this.leaseMs / 1000,
-        retryLimit: ENDLESS,
-        retryDelay: 0,
-        retentionSeconds: RETENTION_SECONDS,
-      },
+    for (const lane of LANES) {
+      const gone = moves.filter(({ before }) => before?.lane === lane).map(({ seq }) => jobId(seq));
+      if (gone.length > 0) await this.#boss.deleteJob(this.#queue(lane), gone, { db });
+    }
+    for (const lane of LANES) {
+      const jobs = moves.flatMap(({ seq, after }) => (after?.lane === lane ? this.#job(seq, after) : []));
+      if (jobs.length > 0) await this.#insert(runner, lane, jobs);
+    }
+  }
+
+  #job(seq: number, { at }: Alarm): object {
+    return {
+      id: jobId(seq),
+      data: { seq },
+      startAfter: new Date(Math.ceil(at)),
+      expireInSeconds: this.leaseMs / 1000,
+      retryLimit: ENDLESS,
+      retryDelay: 0,
+      // The one of pg-boss 12, the other of 10.
+      retentionSeconds: RETENTION_SECONDS,
+      keepUntil: new Date(at + RETENTION_SECONDS * 1000),
+    };
+  }
+
+  async #insert(runner: PgRunner, lane: Lane, jobs: readonly object[]): Promise<void> {
+    const insert = this.#boss.insert.bind(this.#boss) as (...args: unknown[]) => Promise<unknown>;
+    const name = this.#queue(lane);
+    if (!this.#boss.expire) {
+      await insert(name, jobs, { db: dbOf(runner) });
+      return;
+    }
+    let inserted: number | null = null;
+    const executeSql: BossDb['executeSql'] = async (text, values) => {
+      const result = await runner.query(text, values);
+      inserted = result.rowCount;
+      return result;
+    };
+    await insert(
+      jobs.map((job) => ({ ...job, name })),
+      { db: { executeSql } },
     );
-    if (sent === null) throw new Error(`pg-boss did not take the job of message ${String(seq)}`);
+    // It says nothing if its queue was deleted.
+    if (inserted !== jobs.length) throw new Error(`pg-boss did not take jobs for ${name}`);
   }
 
   /** Numbers of messages whose jobs are ours for the length of a lease. */
@@ -103,7 +139,7 @@ export class PgBossJobs {
   /** Hands on the jobs of workers that were silent for longer than their lease. */
   async handOn(): Promise<void> {
     if (this.#boss.expire) await this.#boss.expire();
-    else for (const lane of ['new', 'retry'] as const) await this.#boss.supervise?.(this.#queue(lane));
+    else for (const lane of LANES) await this.#boss.supervise?.(this.#queue(lane));
   }
 
   #queue(lane: Lane): string {

@@ -30,7 +30,7 @@ export interface PgBossQueueOptions extends QueueOptions {
 /** pg-boss expires jobs within a day. */
 const MOST_LEASE_MS = 23 * 3_600_000;
 
-const isBoss: Check = (value) => has(value, 'a PgBoss', 'send', 'fetch', 'deleteJob', 'createQueue', 'getJobById');
+const isBoss: Check = (value) => has(value, 'a PgBoss', 'insert', 'fetch', 'deleteJob', 'createQueue', 'getJobById');
 const isPool: Check = (value) => has(value, 'a Pool of pg', 'query', 'connect');
 const isMessageStore: Check = (value) => has(value, 'a MessageStore', 'put', 'open', 'remove', 'list');
 const isName: Check = (value) =>

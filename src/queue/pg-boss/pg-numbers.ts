@@ -1,15 +1,18 @@
 /**
  * What is counted, in shards: added to within the transactions of others, summed up when asked for.
  */
+import type { Failure } from '../../core/failure.js';
 import type { HostStatus, QueueCounters, TopHostsOptions } from '../delivery-queue.js';
-import { noCounts, shownCounters, type Counts } from '../domain-tally.js';
+import { shownCounters, type Counts } from '../domain-tally.js';
 import type { DomainChange } from '../engine/mail-record.js';
 import type { PgRunner } from './pg-pool.js';
 import type { Tables } from './pg-schema.js';
+import { valuesOf } from './pg-values.js';
 
 const SHARDS = 16;
 const COUNTED = ['delivered', 'soft_bounces', 'dns', 'refused', 'expired', 'other', 'discarded', 'removed'] as const;
-const SUMS = ['active', 'in_flight', 'held', ...COUNTED].map((name) => `sum(${name})::float8 AS ${name}`).join(', ');
+const SUMMED = ['active', 'in_flight', 'held', ...COUNTED] as const;
+const SUMS = SUMMED.map((name) => `sum(${name})::float8 AS ${name}`).join(', ');
 const BY: Readonly<Record<Required<TopHostsOptions>['by'], string>> = {
   active: 'sum(active)',
   inFlight: 'sum(in_flight)',
@@ -35,38 +38,29 @@ export class PgNumbers {
     this.#shard = Math.floor(dice * SHARDS);
   }
 
-  /** Within a transaction. */
+  /** Within a transaction: a row for each domain, in the order of names, so that locks are taken in one order. */
   async add(client: PgRunner, changes: readonly DomainChange[]): Promise<void> {
-    const { count } = this.#tables;
-    for (const { domain, active, inFlight, held, counts = noCounts(), attempt } of changes) {
-      const { delivered, softBounces, dns, refused, expired, other, discarded, removed } = counts;
-      const sums = ['active', 'in_flight', 'held', ...COUNTED].map((name) => `${name} = c.${name} + excluded.${name}`);
-      const seen = ['state', 'last_attempt_at', 'last_failure'].map(
-        (name) => `${name} = coalesce(excluded.${name}, c.${name})`,
-      );
-      await client.query(
-        `INSERT INTO ${count} AS c VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
-         ON CONFLICT (domain, shard) DO UPDATE SET ${[...sums, ...seen].join(', ')}`,
-        [
-          domain,
-          this.#shard,
-          active,
-          inFlight,
-          held,
-          delivered,
-          softBounces,
-          dns,
-          refused,
-          expired,
-          other,
-          discarded,
-          removed,
-          attempt?.state ?? null,
-          attempt?.at ?? null,
-          attempt?.failure ? JSON.stringify(attempt.failure) : null,
-        ],
-      );
-    }
+    if (changes.length === 0) return;
+    const { text, values } = valuesOf(
+      ['text', 'smallint', ...SUMMED.map(() => 'bigint'), 'text', 'float8', 'text'],
+      sumsOf(changes).map(({ domain, sums, attempt, failure }) => [
+        domain,
+        this.#shard,
+        ...SUMMED.map((name) => sums[name]),
+        attempt?.state,
+        attempt?.at,
+        failure && JSON.stringify(failure),
+      ]),
+    );
+    const sums = SUMMED.map((name) => `${name} = c.${name} + excluded.${name}`);
+    const seen = ['state', 'last_attempt_at', 'last_failure'].map(
+      (name) => `${name} = coalesce(excluded.${name}, c.${name})`,
+    );
+    await client.query(
+      `INSERT INTO ${this.#tables.count} AS c VALUES ${text}
+       ON CONFLICT (domain, shard) DO UPDATE SET ${[...sums, ...seen].join(', ')}`,
+      values,
+    );
   }
 
   async counters(runner: PgRunner): Promise<QueueCounters> {
@@ -116,6 +110,37 @@ export class PgNumbers {
       }),
     };
   }
+}
+
+interface DomainSum {
+  readonly domain: string;
+  readonly sums: Record<(typeof SUMMED)[number], number>;
+  attempt?: DomainChange['attempt'];
+  failure?: Failure;
+}
+
+/** One sum for each domain; of attempts the last says what is known of it. */
+function sumsOf(changes: readonly DomainChange[]): DomainSum[] {
+  const byDomain = new Map<string, DomainSum>();
+  for (const { domain, active, inFlight, held, counts, attempt } of changes) {
+    const sum = byDomain.get(domain) ?? { domain, sums: nothing() };
+    byDomain.set(domain, sum);
+    sum.sums.active += active;
+    sum.sums.in_flight += inFlight;
+    sum.sums.held += held;
+    if (counts) {
+      const { softBounces, ...same } = counts;
+      sum.sums.soft_bounces += softBounces;
+      for (const [name, count] of Object.entries(same)) sum.sums[name as keyof typeof same] += count;
+    }
+    if (attempt) sum.attempt = attempt;
+    if (attempt?.failure) sum.failure = attempt.failure;
+  }
+  return [...byDomain.values()].sort((a, b) => (a.domain < b.domain ? -1 : 1));
+}
+
+function nothing(): DomainSum['sums'] {
+  return Object.fromEntries(SUMMED.map((name) => [name, 0])) as DomainSum['sums'];
 }
 
 /** Sums of no rows are NULL. */

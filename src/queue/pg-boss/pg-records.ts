@@ -1,13 +1,29 @@
 /**
- * Records in the tables, written together with their index, their counts and their jobs. Everything
- * here runs within a transaction.
+ * Records in the tables, written together with their index, their counts and their jobs: a whole
+ * batch at a time, with one statement for each kind of step. Everything here runs within one
+ * transaction.
  */
 import type { Arrival, Change, StoredRecord } from '../engine/engine.js';
 import { holderOf, retryAt, type Alarm, type MailRecord } from '../engine/mail-record.js';
-import type { PgBossJobs } from './pg-boss-jobs.js';
+import type { PgBossJobs, JobMove } from './pg-boss-jobs.js';
 import type { PgNumbers } from './pg-numbers.js';
 import type { PgRunner } from './pg-pool.js';
 import type { Tables } from './pg-schema.js';
+import { valuesOf } from './pg-values.js';
+
+export type PgStep =
+  | { readonly do: 'add'; readonly arrival: Arrival }
+  | { readonly do: 'change'; readonly change: Change }
+  | { readonly do: 'postpone'; readonly stored: StoredRecord; readonly alarm: Alarm | undefined };
+
+type Ended = Change & { readonly to: undefined };
+type Altered = Change & { readonly to: MailRecord };
+
+/** The message that the step is about; of a new one there is no number yet. */
+export function messageOf(step: PgStep): number | undefined {
+  if (step.do === 'add') return undefined;
+  return step.do === 'change' ? step.change.before.seq : step.stored.seq;
+}
 
 export class PgRecords {
   readonly #tables: Tables;
@@ -20,88 +36,215 @@ export class PgRecords {
     this.#numbers = numbers;
   }
 
-  async add(client: PgRunner, { record, alarm, inline, changes }: Arrival): Promise<number | undefined> {
-    const { message, entry, inline: bodies, ended } = this.#tables;
-    const { id } = record.message;
-    const data = JSON.stringify(record);
-    const values = [id, data, record.body ?? null, alarm?.at ?? null, alarm?.lane ?? null, holderOf(record) ?? null];
-    const { rows } = await client.query(
-      `INSERT INTO ${message} (id, data, body, alarm_at, lane, holder) VALUES ($1, $2, $3, $4, $5, $6)
-       ON CONFLICT (id) DO NOTHING RETURNING seq::float8 AS seq`,
-      values,
+  /**
+   * Answers the number of each step's message. Undefined: the name is known, or the record was
+   * changed meanwhile, and nothing was done.
+   *
+   * @param steps one for each message at most
+   */
+  async carryOut(client: PgRunner, steps: readonly PgStep[]): Promise<(number | undefined)[]> {
+    const changes = steps.flatMap((step) => (step.do === 'change' ? step.change : []));
+    const postponed = steps.flatMap((step) => (step.do === 'postpone' ? step : []));
+    const done = new Set([
+      ...(await this.#alter(client, changes.filter(isAltered))),
+      ...(await this.#end(client, changes.filter(isEnded))),
+      ...(await this.#postpone(client, postponed)),
+    ]);
+    const changed = changes.filter(({ before }) => done.has(before.seq));
+    await this.#index(client, changed.filter(isAltered));
+    const added = await this.#add(client, [
+      ...steps.flatMap((step) => (step.do === 'add' ? step.arrival : [])),
+      ...changed.flatMap(({ mail }) => mail),
+    ]);
+    await this.#numbers.add(
+      client,
+      [...changed, ...added.keys()].flatMap((one) => one.changes),
     );
-    const seq = (rows[0] as { seq: number } | undefined)?.seq;
-    if (seq === undefined) return undefined;
-    // Looked for only now: who ended it held the name until then.
-    if (record.named && (await client.query(`SELECT 1 FROM ${ended} WHERE id = $1`, [id])).rows.length > 0) {
-      await client.query(`DELETE FROM ${message} WHERE seq = $1`, [seq]);
-      return undefined;
-    }
-    await client.query(`INSERT INTO ${entry} (seq, n, domain) SELECT $1, * FROM unnest($2::int[], $3::text[])`, [
-      seq,
+    await this.#jobs.move(client, [
+      ...changed.flatMap(moveOf),
+      ...postponed
+        .filter(({ stored }) => done.has(stored.seq))
+        .map(({ stored: { seq, alarm }, alarm: after }) => ({ seq, before: alarm, after })),
+      ...[...added].map(([{ alarm }, seq]) => ({ seq, before: undefined, after: alarm })),
+    ]);
+    return steps.map((step) => {
+      if (step.do === 'add') return added.get(step.arrival);
+      const seq = messageOf(step);
+      return seq !== undefined && done.has(seq) ? seq : undefined;
+    });
+  }
+
+  /** Those whose name is free, with their numbers. */
+  async #add(client: PgRunner, arrivals: readonly Arrival[]): Promise<Map<Arrival, number>> {
+    // Of two by one name the first has it.
+    const byId = new Map([...arrivals].reverse().map((one) => [one.record.message.id, one]));
+    if (byId.size === 0) return new Map();
+    const { message, entry, inline } = this.#tables;
+    const rows = [...byId.values()].map(({ record, alarm, inline: bytes }) => [
+      record.message.id,
+      JSON.stringify(record),
+      record.body,
+      alarm?.at,
+      alarm?.lane,
+      holderOf(record),
+      bytes,
       record.entries.map(({ n }) => n),
       record.entries.map((one) => one.entry.domain),
     ]);
-    if (inline) await client.query(`INSERT INTO ${bodies} (seq, bytes) VALUES ($1, $2)`, [seq, inline]);
-    await this.#numbers.add(client, changes);
-    await this.#jobs.set(client, seq, undefined, alarm);
-    return seq;
-  }
-
-  async commit(client: PgRunner, change: Change): Promise<boolean> {
-    const { before, from, to, alarm, job, changes, mail, now } = change;
-    const { message, inline, entry, ended } = this.#tables;
-    const { seq, version } = before;
-    const at = [seq, version];
-    const { rowCount } = to
-      ? await client.query(
-          `UPDATE ${message} SET version = version + 1, data = $3, alarm_at = $4, lane = $5, holder = $6
-           WHERE seq = $1 AND version = $2`,
-          [...at, JSON.stringify(to), alarm?.at ?? null, alarm?.lane ?? null, holderOf(to) ?? null],
-        )
-      : await client.query(`DELETE FROM ${message} WHERE seq = $1 AND version = $2`, at);
-    if (rowCount !== 1) return false;
-    if (to) await this.#index(client, seq, from, to);
-    else {
-      await client.query(`DELETE FROM ${entry} WHERE seq = $1`, [seq]);
-      if (from.body === undefined) await client.query(`DELETE FROM ${inline} WHERE seq = $1`, [seq]);
-      if (from.named) {
-        const { id } = from.message;
-        await client.query(
-          `INSERT INTO ${ended} (id, at) VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET at = excluded.at`,
-          [id, now],
-        );
-      }
-    }
-    await this.#numbers.add(client, changes);
-    if (job === 'set' || !to) await this.#jobs.set(client, seq, before.alarm, to ? alarm : undefined);
-    for (const one of mail) await this.add(client, one);
-    return true;
-  }
-
-  /** Brings the index up to the record. New mail that goes out at its first attempt never changes it. */
-  async #index(client: PgRunner, seq: number, from: MailRecord, to: MailRecord): Promise<void> {
-    const { entry } = this.#tables;
-    const after = new Map(to.entries.map((one) => [one.n, retryAt(one) ?? null]));
-    for (const one of from.entries) {
-      const { n } = one;
-      const at = after.get(n);
-      if (at === undefined) await client.query(`DELETE FROM ${entry} WHERE seq = $1 AND n = $2`, [seq, n]);
-      else if (at !== (retryAt(one) ?? null)) {
-        await client.query(`UPDATE ${entry} SET retry_at = $3 WHERE seq = $1 AND n = $2`, [seq, n, at]);
-      }
-    }
-  }
-
-  async postpone(
-    client: PgRunner,
-    { seq, version, alarm: before }: StoredRecord,
-    alarm: Alarm | undefined,
-  ): Promise<void> {
-    const { rowCount } = await client.query(
-      `UPDATE ${this.#tables.message} SET version = version + 1, alarm_at = $3, lane = $4 WHERE seq = $1 AND version = $2`,
-      [seq, version, alarm?.at ?? null, alarm?.lane ?? null],
+    const { text, values } = valuesOf(
+      ['text', 'text', 'text', 'float8', 'text', 'text', 'bytea', 'int[]', 'text[]'],
+      rows,
     );
-    if (rowCount === 1) await this.#jobs.set(client, seq, before, alarm);
+    const inserted = await client.query(
+      `WITH new (id, data, body, alarm_at, lane, holder, bytes, ns, domains) AS (VALUES ${text}),
+       m AS (INSERT INTO ${message} (id, data, body, alarm_at, lane, holder)
+         SELECT id, data, body, alarm_at, lane, holder FROM new ON CONFLICT (id) DO NOTHING RETURNING seq, id),
+       e AS (INSERT INTO ${entry} (seq, n, domain)
+         SELECT seq, x.n, x.domain FROM m JOIN new USING (id), unnest(ns, domains) AS x (n, domain)),
+       i AS (INSERT INTO ${inline} (seq, bytes) SELECT seq, bytes FROM m JOIN new USING (id) WHERE bytes IS NOT NULL)
+       SELECT seq::float8 AS seq, id FROM m`,
+      values,
+    );
+    const ended = await this.#takenBack(
+      client,
+      [...byId.values()].flatMap(({ record }) => (record.named ? record.message.id : [])),
+    );
+    const added = new Map<Arrival, number>();
+    for (const { seq, id } of inserted.rows as { seq: number; id: string }[]) {
+      const arrival = byId.get(id);
+      if (arrival && !ended.has(id)) added.set(arrival, seq);
+    }
+    return added;
   }
+
+  /** Of messages just stored, those whose name an earlier one had lately. Looked for only now: who ended it held the name until then. */
+  async #takenBack(client: PgRunner, ids: readonly string[]): Promise<Set<string>> {
+    if (ids.length === 0) return new Set();
+    const { message, entry, inline, ended } = this.#tables;
+    const { rows } = await client.query(
+      `WITH known AS (SELECT id FROM ${ended} WHERE id = ANY($1::text[])),
+       m AS (DELETE FROM ${message} m USING known WHERE m.id = known.id RETURNING m.seq),
+       e AS (DELETE FROM ${entry} USING m WHERE ${entry}.seq = m.seq),
+       i AS (DELETE FROM ${inline} USING m WHERE ${inline}.seq = m.seq)
+       SELECT id FROM known`,
+      [ids],
+    );
+    return new Set((rows as { id: string }[]).map(({ id }) => id));
+  }
+
+  async #alter(client: PgRunner, changes: readonly Altered[]): Promise<number[]> {
+    if (changes.length === 0) return [];
+    const { text, values } = valuesOf(
+      ['bigint', 'int', 'text', 'float8', 'text', 'text'],
+      inOrder(changes).map(({ before: { seq, version }, to, alarm }) => [
+        seq,
+        version,
+        JSON.stringify(to),
+        alarm?.at,
+        alarm?.lane,
+        holderOf(to),
+      ]),
+    );
+    return seqsOf(
+      await client.query(
+        `UPDATE ${this.#tables.message} m
+         SET version = m.version + 1, data = c.data, alarm_at = c.alarm_at, lane = c.lane, holder = c.holder
+         FROM (VALUES ${text}) AS c (seq, version, data, alarm_at, lane, holder)
+         WHERE m.seq = c.seq AND m.version = c.version RETURNING m.seq::float8 AS seq`,
+        values,
+      ),
+    );
+  }
+
+  async #end(client: PgRunner, changes: readonly Ended[]): Promise<number[]> {
+    if (changes.length === 0) return [];
+    const { message, inline, entry, ended } = this.#tables;
+    const { text, values } = valuesOf(
+      ['bigint', 'int', 'text', 'float8'],
+      inOrder(changes).map(({ before: { seq, version }, from, now }) => [
+        seq,
+        version,
+        from.named ? from.message.id : undefined,
+        now,
+      ]),
+    );
+    return seqsOf(
+      await client.query(
+        `WITH c (seq, version, id, at) AS (VALUES ${text}),
+         m AS (DELETE FROM ${message} m USING c WHERE m.seq = c.seq AND m.version = c.version RETURNING m.seq),
+         e AS (DELETE FROM ${entry} USING m WHERE ${entry}.seq = m.seq),
+         i AS (DELETE FROM ${inline} USING m WHERE ${inline}.seq = m.seq),
+         n AS (INSERT INTO ${ended} (id, at) SELECT c.id, c.at FROM c JOIN m USING (seq) WHERE c.id IS NOT NULL
+           ON CONFLICT (id) DO UPDATE SET at = excluded.at)
+         SELECT seq::float8 AS seq FROM m`,
+        values,
+      ),
+    );
+  }
+
+  async #postpone(client: PgRunner, steps: readonly (PgStep & { do: 'postpone' })[]): Promise<number[]> {
+    if (steps.length === 0) return [];
+    const { text, values } = valuesOf(
+      ['bigint', 'int', 'float8', 'text'],
+      steps.map(({ stored: { seq, version }, alarm }) => [seq, version, alarm?.at, alarm?.lane]),
+    );
+    return seqsOf(
+      await client.query(
+        `UPDATE ${this.#tables.message} m SET version = m.version + 1, alarm_at = c.alarm_at, lane = c.lane
+         FROM (VALUES ${text}) AS c (seq, version, alarm_at, lane)
+         WHERE m.seq = c.seq AND m.version = c.version RETURNING m.seq::float8 AS seq`,
+        values,
+      ),
+    );
+  }
+
+  /** Brings the index up to the records. New mail that goes out at its first attempt never changes it. */
+  async #index(client: PgRunner, changes: readonly Altered[]): Promise<void> {
+    const gone: [number, number][] = [];
+    const moved: [number, number, number | undefined][] = [];
+    for (const { before, from, to } of changes) {
+      const after = new Map(to.entries.map((one) => [one.n, one]));
+      for (const one of from.entries) {
+        const now = after.get(one.n);
+        if (!now) gone.push([before.seq, one.n]);
+        else if (retryAt(now) !== retryAt(one)) moved.push([before.seq, one.n, retryAt(now)]);
+      }
+    }
+    const { entry } = this.#tables;
+    if (gone.length > 0) {
+      const { text, values } = valuesOf(['bigint', 'int'], gone);
+      await client.query(
+        `DELETE FROM ${entry} e USING (VALUES ${text}) AS c (seq, n) WHERE e.seq = c.seq AND e.n = c.n`,
+        values,
+      );
+    }
+    if (moved.length > 0) {
+      const { text, values } = valuesOf(['bigint', 'int', 'float8'], moved);
+      await client.query(
+        `UPDATE ${entry} e SET retry_at = c.at FROM (VALUES ${text}) AS c (seq, n, at) WHERE e.seq = c.seq AND e.n = c.n`,
+        values,
+      );
+    }
+  }
+}
+
+function isAltered(change: Change): change is Altered {
+  return change.to !== undefined;
+}
+
+function isEnded(change: Change): change is Ended {
+  return change.to === undefined;
+}
+
+function moveOf({ before: { seq, alarm }, to, alarm: after, job }: Change): JobMove[] {
+  return job === 'set' || !to ? [{ seq, before: alarm, after: to ? after : undefined }] : [];
+}
+
+/** Rows are locked in one order, so that two processes do not wait for each other. */
+function inOrder<T extends Change>(changes: readonly T[]): T[] {
+  return [...changes].sort((a, b) => a.before.seq - b.before.seq);
+}
+
+function seqsOf({ rows }: { readonly rows: readonly unknown[] }): number[] {
+  return (rows as { seq: number }[]).map(({ seq }) => seq);
 }

@@ -3,8 +3,8 @@
  * as prefix; and how they came about, version by version.
  */
 import { QueueStorageError } from '../sqlite-database.js';
-import type { PgBatches } from './pg-batches.js';
-import type { PgRunner } from './pg-pool.js';
+import type { PgPool, PgRunner } from './pg-pool.js';
+import { transact } from './pg-transaction.js';
 
 /** Names of tables, quoted. */
 export interface Tables {
@@ -108,10 +108,11 @@ const MIGRATIONS: readonly ((tables: Tables) => string)[] = [
 /**
  * Makes the tables, or brings them up to date.
  *
+ * @param openQueues what else is to be made by one process at a time: pg-boss' own way to make a queue deadlocks with itself
  * @throws {QueueStorageError} if they are of a newer version than this package knows
  */
-export async function openSchema(batches: PgBatches, tables: Tables): Promise<void> {
-  await batches.run(async (client) => {
+export async function openSchema(pool: PgPool, tables: Tables, openQueues: () => Promise<void>): Promise<void> {
+  await transact(pool, async (client) => {
     // One process at a time; the others find it done.
     await client.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [tables.schema]);
     await client.query(`CREATE TABLE IF NOT EXISTS ${tables.schema} (version integer NOT NULL)`);
@@ -122,10 +123,12 @@ export async function openSchema(batches: PgBatches, tables: Tables): Promise<vo
         `the tables are of version ${String(version)}, this package knows ${String(MIGRATIONS.length)}: use the newer package`,
       );
     }
-    if (version === MIGRATIONS.length) return;
-    for (const migration of MIGRATIONS.slice(version)) await client.query(migration(tables));
-    await client.query(`DELETE FROM ${tables.schema}`);
-    await client.query(`INSERT INTO ${tables.schema} VALUES ($1)`, [MIGRATIONS.length]);
+    if (version < MIGRATIONS.length) {
+      for (const migration of MIGRATIONS.slice(version)) await client.query(migration(tables));
+      await client.query(`DELETE FROM ${tables.schema}`);
+      await client.query(`INSERT INTO ${tables.schema} VALUES ($1)`, [MIGRATIONS.length]);
+    }
+    await openQueues();
   });
 }
 

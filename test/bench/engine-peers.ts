@@ -1,0 +1,256 @@
+/**
+ * The queues on engines that are raced, and beside each the bare engine with jobs that carry the
+ * same mail and a handler that does nothing. They run in worker processes.
+ */
+import { Queue, Worker } from 'bullmq';
+import { Redis } from 'ioredis';
+import pg from 'pg';
+import PgBoss from 'pg-boss';
+import { Deliverer, defineRoutes } from '../../src/index.js';
+import { nodemailerTransport } from '../../src/nodemailer/index.js';
+import { bullmqQueue } from '../../src/queue/bullmq/index.js';
+import type { DeliveryQueue, QueueOptions } from '../../src/queue/index.js';
+import { pgBossQueue } from '../../src/queue/pg-boss/index.js';
+import type { BenchMail } from './mail.js';
+
+export type EngineName = 'BullMQ' | 'pg-boss';
+
+export interface EngineSettings {
+  readonly engine: EngineName;
+  readonly whose: 'ours' | 'bare';
+  /** Where Redis or PostgreSQL is. */
+  readonly place: string;
+  readonly name: string;
+  readonly sinkPort: number;
+}
+
+export interface EnginePeer {
+  submit(mail: BenchMail): Promise<unknown>;
+  /** Takes what waits, until nothing is left or so many are done; answers how many were. */
+  drain(atMost: number): Promise<number>;
+  /** Takes what comes in meanwhile. */
+  start(): void;
+  isEmpty(): Promise<boolean>;
+  /** Statements sent to the database so far. */
+  statements(): number;
+  close(): Promise<void>;
+}
+
+/** At once in each process: the default of our queue. */
+const AT_ONCE = 40;
+const LOOK_EVERY_MS = 20;
+
+export function openEnginePeer(settings: EngineSettings): Promise<EnginePeer> {
+  const { engine, whose } = settings;
+  if (engine === 'BullMQ') return whose === 'ours' ? bullmq(settings) : bareBullmq(settings);
+  return whose === 'ours' ? pgBoss(settings) : barePgBoss(settings);
+}
+
+async function bullmq({ place, name, sinkPort }: EngineSettings): Promise<EnginePeer> {
+  const connection = new Redis(place, { maxRetriesPerRequest: null });
+  const deliverer = toSink(sinkPort);
+  return ours({
+    open: (options) => bullmqQueue({ connection, name, deliverer, ...options }),
+    statements: () => 0,
+    close: async () => {
+      await deliverer.close();
+      await connection.quit();
+    },
+  });
+}
+
+async function pgBoss({ place, name, sinkPort }: EngineSettings): Promise<EnginePeer> {
+  const pool = new pg.Pool({ connectionString: place, max: 10 });
+  const statements = countStatements(pool);
+  const boss = await startBoss(place);
+  const deliverer = toSink(sinkPort);
+  return ours({
+    open: (options) => pgBossQueue({ boss, pool, name, deliverer, ...options }),
+    statements,
+    close: async () => {
+      await deliverer.close();
+      await boss.stop({ graceful: false });
+      await pool.end();
+    },
+  });
+}
+
+interface Opened {
+  open(options: Pick<QueueOptions, 'onEvent' | 'concurrency'>): DeliveryQueue;
+  statements(): number;
+  close(): Promise<void>;
+}
+
+function ours({ open, statements, close }: Opened): EnginePeer {
+  const queue = open({ concurrency: AT_ONCE });
+  const isEmpty = async (): Promise<boolean> => (await queue.counters()).active === 0;
+  return {
+    submit: ({ from, to, message }) => queue.submit({ envelope: { from, to }, message }),
+    drain: async (atMost) => {
+      let done = 0;
+      const enough = signal();
+      // A queue of its own each time, in a process that is warm.
+      const worker = open({
+        concurrency: AT_ONCE,
+        onEvent: ({ type }) => {
+          if (type === 'done' && ++done >= atMost) enough.give();
+        },
+      });
+      worker.start();
+      await Promise.race([enough.given, until(isEmpty)]);
+      await worker.close();
+      return done;
+    },
+    start: () => {
+      queue.start();
+    },
+    isEmpty,
+    statements,
+    close: async () => {
+      await queue.close();
+      await close();
+    },
+  };
+}
+
+async function bareBullmq({ place, name }: EngineSettings): Promise<EnginePeer> {
+  const connection = new Redis(place, { maxRetriesPerRequest: null });
+  const queue = new Queue(name, { connection });
+  const isEmpty = async (): Promise<boolean> => {
+    const counts = await queue.getJobCounts('wait', 'active');
+    return Object.values(counts).every((count) => count === 0);
+  };
+  const start = (onDone: () => void): Worker =>
+    new Worker(
+      name,
+      () => {
+        onDone();
+        return Promise.resolve();
+      },
+      { connection, concurrency: AT_ONCE },
+    );
+  let worker: Worker | undefined;
+  return {
+    submit: (mail) => queue.add('mail', dataOf(mail), { removeOnComplete: true, removeOnFail: true }),
+    drain: async (atMost) => {
+      let done = 0;
+      const enough = signal();
+      const one = start(() => {
+        if (++done >= atMost) enough.give();
+      });
+      await Promise.race([enough.given, until(isEmpty)]);
+      await one.close();
+      return done;
+    },
+    start: () => {
+      worker = start(() => undefined);
+    },
+    isEmpty,
+    statements: () => 0,
+    close: async () => {
+      await worker?.close();
+      await queue.close();
+      await connection.quit();
+    },
+  };
+}
+
+async function barePgBoss({ place, name }: EngineSettings): Promise<EnginePeer> {
+  const boss = await startBoss(place);
+  await boss.createQueue(name);
+  /**
+   * `work()` sleeps for at least half a second between two batches, so its rate is the size of the
+   * batch; this is what it does in between: fetch a batch, complete it.
+   */
+  const work = async (isOver: () => boolean, onDone: (count: number) => void): Promise<void> => {
+    while (!isOver()) {
+      const jobs = await boss.fetch(name, { batchSize: AT_ONCE });
+      if (jobs.length === 0) await sleep(LOOK_EVERY_MS);
+      else {
+        const ids = jobs.map(({ id }) => id);
+        await boss.complete(name, ids);
+        onDone(ids.length);
+      }
+    }
+  };
+  let closed = false;
+  return {
+    submit: (mail) => boss.send(name, dataOf(mail)),
+    drain: async (atMost) => {
+      let done = 0;
+      let isEmpty = false;
+      await Promise.race([
+        until(async () => (isEmpty ||= (await boss.getQueueSize(name, { before: 'completed' })) === 0)),
+        work(
+          () => isEmpty || done >= atMost,
+          (count) => {
+            done += count;
+          },
+        ),
+      ]);
+      return done;
+    },
+    start: () => {
+      void work(
+        () => closed,
+        () => undefined,
+      );
+    },
+    isEmpty: async () => (await boss.getQueueSize(name, { before: 'completed' })) === 0,
+    statements: () => 0,
+    close: async () => {
+      closed = true;
+      await boss.stop({ graceful: false });
+    },
+  };
+}
+
+function toSink(port: number): Deliverer {
+  const relay = { host: '127.0.0.1', port, pool: true, maxConnections: AT_ONCE };
+  const routes = defineRoutes({ relays: { sink: relay }, routes: [{ match: 'ALL', tiers: [['sink']] }] });
+  return new Deliverer({ routes, transport: nodemailerTransport() });
+}
+
+async function startBoss(connectionString: string): Promise<PgBoss> {
+  const boss = new PgBoss({ connectionString, max: 10, schedule: false });
+  boss.on('error', (error) => {
+    throw error;
+  });
+  await boss.start();
+  return boss;
+}
+
+/** Counts what goes over the connections of a pool. */
+function countStatements(pool: pg.Pool): () => number {
+  let count = 0;
+  pool.on('connect', (client) => {
+    const query = client.query.bind(client) as (...args: unknown[]) => unknown;
+    Object.assign(client, {
+      query: (...args: unknown[]) => {
+        count++;
+        return query(...args);
+      },
+    });
+  });
+  return () => count;
+}
+
+function dataOf({ from, to, message }: BenchMail): object {
+  return { from, to, message: message.toString('latin1') };
+}
+
+function signal(): { readonly given: Promise<void>; give(): void } {
+  let give = (): void => undefined;
+  const given = new Promise<void>((resolve) => {
+    give = resolve;
+  });
+  return { given, give: () => give() };
+}
+
+async function until(holds: () => Promise<boolean>): Promise<void> {
+  while (!(await holds())) await sleep(LOOK_EVERY_MS);
+}
+
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
