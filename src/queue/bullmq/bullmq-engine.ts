@@ -126,6 +126,16 @@ export class BullmqEngine implements Engine {
     return (found as string[]).map(Number);
   }
 
+  async retriesAt(domains: readonly string[]): Promise<ReadonlyMap<string, number>> {
+    const found = await Promise.all(
+      domains.map(async (domain): Promise<[string, number][]> => {
+        const [first] = await this.waiting(domain, 1);
+        return first ? [[domain, first.dueAt]] : [];
+      }),
+    );
+    return new Map(found.flat());
+  }
+
   async waiting(domain: string, limit: number): Promise<{ readonly seq: number; readonly dueAt: number }[]> {
     const key = this.#keys.retries(domain);
     const flat = (await this.#redis.call('ZRANGE', key, 0, limit - 1, 'WITHSCORES')) as string[];

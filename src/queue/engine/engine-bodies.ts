@@ -54,12 +54,16 @@ export class EngineBodies {
 
   /** What deliveries read; in the order of the records, undefined for a body that is not there. */
   async open(
-    records: readonly { readonly seq: number; readonly record: MailRecord }[],
+    records: readonly {
+      readonly seq: number;
+      readonly record: MailRecord;
+      readonly inline?: Uint8Array | undefined;
+    }[],
   ): Promise<(Message | undefined)[]> {
-    const here = records.filter(({ record }) => record.body === undefined).map(({ seq }) => seq);
-    const inline = here.length > 0 ? await this.#engine.inline(here) : new Map<number, Uint8Array>();
-    return records.map(({ seq, record: { body, message } }) =>
-      body === undefined ? inline.get(seq) : { size: message.size, open: () => this.#messages.open(body) },
+    const toRead = records.filter(({ record, inline }) => record.body === undefined && !inline).map(({ seq }) => seq);
+    const read = toRead.length > 0 ? await this.#engine.inline(toRead) : new Map<number, Uint8Array>();
+    return records.map(({ seq, inline, record: { body, message } }) =>
+      body === undefined ? (inline ?? read.get(seq)) : { size: message.size, open: () => this.#messages.open(body) },
     );
   }
 

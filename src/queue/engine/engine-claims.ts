@@ -15,6 +15,7 @@ export interface Taken {
   readonly seq: number;
   readonly record: MailRecord;
   readonly claimed: readonly ClaimedEntry[];
+  readonly inline?: Uint8Array | undefined;
 }
 
 /** Where all that comes up is for domains without room, so often it is put off before others get a turn. */
@@ -64,16 +65,17 @@ export class EngineClaims {
 
   async #fetch(wanted: readonly ('new' | 'retry')[]): Promise<StoredRecord[]> {
     const fresh = wanted.filter((turn) => turn === 'new').length;
-    const got = new Map<'new' | 'retry', StoredRecord[]>();
-    for (const lane of ['new', 'retry'] as const) {
-      const count = lane === 'new' ? fresh : wanted.length - (got.get('new')?.length ?? 0);
-      got.set(lane, count > 0 ? await this.#engine.fetch(lane, count) : []);
-    }
-    const all = [...got.values()].flat();
-    // Turns that mail for a retry left are new mail's.
-    const left = Math.min(wanted.length - all.length, wanted.length - fresh);
-    const wasFull = (got.get('new')?.length ?? 0) === fresh;
-    return left > 0 && wasFull ? [...all, ...(await this.#engine.fetch('new', left))] : all;
+    const counts = { new: fresh, retry: wanted.length - fresh };
+    const [young, old] = await Promise.all([
+      counts.new > 0 ? this.#engine.fetch('new', counts.new) : [],
+      counts.retry > 0 ? this.#engine.fetch('retry', counts.retry) : [],
+    ]);
+    const all = [...young, ...old];
+    const left = wanted.length - all.length;
+    if (left === 0) return all;
+    // Turns that one lane left are the other's, if it may have more.
+    if (young.length === counts.new) return [...all, ...(await this.#engine.fetch('new', left))];
+    return old.length === counts.retry ? [...all, ...(await this.#engine.fetch('retry', left))] : all;
   }
 
   /** `early`: the engine's clock is before ours, or somebody asked for what was due at an earlier time. */
@@ -101,7 +103,8 @@ export class EngineClaims {
       const alarm = alarmOf(after, notBefore);
       // The engine brings it up again at the end of its lease, which is ours.
       const job = claimed.length > 0 && alarm?.at === by.leaseUntil ? 'keep' : 'set';
-      return { to: after, alarm, job, value: claimed.length > 0 ? { seq, record: after, claimed } : undefined };
+      const value = claimed.length > 0 ? { seq, record: after, claimed, inline: stored.inline } : undefined;
+      return { to: after, alarm, job, isOurs: claimed.length > 0, value };
     });
   }
 

@@ -42,7 +42,7 @@ export class EngineLeases {
         const renewed = await this.#changes.change(seq, now, (record) => {
           const { after, lost: gone } = renewLeases(record, seq, leaseUntil, claimed);
           // The job rings when the lease was to end, and is then set to when it ends now.
-          return { to: after, job: 'keep', value: gone };
+          return { to: after, job: 'keep', isOurs: true, value: gone };
         });
         return renewed ?? claimed.map(({ key }) => key);
       }),

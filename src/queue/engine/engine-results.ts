@@ -5,6 +5,7 @@ import type { Settled, Settlement } from '../queue-store.js';
 import { arrivalOf, recordOf } from './arrivals.js';
 import type { EngineBodies } from './engine-bodies.js';
 import type { Engine } from './engine.js';
+import { JointLooks } from './joint-looks.js';
 import { placeOf } from './mail-record.js';
 import type { RecordChanges } from './record-changes.js';
 import { makeDue, settleEntries } from './record-steps.js';
@@ -16,11 +17,13 @@ export class EngineResults {
   readonly #engine: Engine;
   readonly #changes: RecordChanges;
   readonly #bodies: EngineBodies;
+  readonly #retriesAt: JointLooks<number>;
 
   constructor(engine: Engine, changes: RecordChanges, bodies: EngineBodies) {
     this.#engine = engine;
     this.#changes = changes;
     this.#bodies = bodies;
+    this.#retriesAt = new JointLooks((domains) => engine.retriesAt(domains));
   }
 
   async settle({ now, results, mail }: Settlement): Promise<Settled> {
@@ -52,9 +55,9 @@ export class EngineResults {
 
   /** Makes due what waits for a retry and was put off before a success. */
   async #wake(domain: string, before: number, now: number): Promise<number> {
-    const [next] = await this.#engine.waiting(domain, 1);
+    const next = await this.#retriesAt.ask(domain);
     // Not before what was woken last has been tried.
-    if (!next || next.dueAt <= now) return 0;
+    if (next === undefined || next <= now) return 0;
     const size = Math.min(await this.#engine.takeWake(domain), MOST_WOKEN);
     const waiting = await this.#engine.waiting(domain, size);
     const woken = await Promise.all(

@@ -26,7 +26,8 @@ import { EngineClaims } from './engine-claims.js';
 import { EngineLeases } from './engine-leases.js';
 import { EngineResults } from './engine-results.js';
 import { EngineWindows } from './engine-windows.js';
-import type { Engine } from './engine.js';
+import type { Engine, Suspended } from './engine.js';
+import { JointLooks } from './joint-looks.js';
 import { keyOf, placeOf } from './mail-record.js';
 import type { MessageStore } from './message-store.js';
 import { RecordChanges } from './record-changes.js';
@@ -53,6 +54,7 @@ export class EngineStore implements QueueStore {
   readonly #windows: EngineWindows;
   readonly #results: EngineResults;
   readonly #leases: EngineLeases;
+  readonly #suspended: JointLooks<Suspended>;
   /** When what is in flight here was claimed. */
   readonly #since = new Map<number, number>();
   onSetAside?: (what: SetAside) => void;
@@ -68,12 +70,13 @@ export class EngineStore implements QueueStore {
     this.#results = new EngineResults(engine, this.#changes, this.#bodies);
     this.#leases = new EngineLeases(engine, this.#changes, clock);
     this.#windows = new EngineWindows(engine, this.#changes, this.#bodies);
+    this.#suspended = new JointLooks(async () => new Map([['', await engine.suspended()]]));
   }
 
   async put(mail: NewMail, claim: { readonly by: ClaimBy; readonly now: number } | undefined): Promise<Put> {
     const body = await this.#bodies.take(mail.body);
     const key = 'key' in body ? body.key : undefined;
-    const suspended = claim && (await this.#engine.suspended());
+    const suspended = claim && (await this.#suspended.ask(''));
     const isFree = (domain: string): boolean =>
       suspended !== undefined && !suspended.all && !suspended.domains.has(domain);
     // The number comes from the store; until then the places alone name the entries.
@@ -81,9 +84,10 @@ export class EngineStore implements QueueStore {
     const { after, claimed } = claim
       ? claimEntries(record, 0, claim.by, ({ entry }) => isFree(entry.domain))
       : { after: record, claimed: [] };
+    const arrival = arrivalOf(after, body);
     let seq: number | undefined;
     try {
-      seq = await this.#engine.add(arrivalOf(after, body));
+      seq = await this.#engine.add(arrival);
     } catch (error) {
       await this.#bodies.drop(key);
       throw error;
@@ -96,6 +100,10 @@ export class EngineStore implements QueueStore {
     const ours = seq;
     const named = claimed.map((one) => ({ ...one, key: keyOf(ours, placeOf(one.key).n) }));
     this.#note(named);
+    const { alarm } = arrival;
+    if (named.length > 0) {
+      this.#changes.noteOurs({ seq, version: 0, data: JSON.stringify(after), ...(alarm && { alarm }) });
+    }
     return { known: false, size, claimed: named };
   }
 

@@ -104,7 +104,8 @@ export class EngineWindows {
           }
           return one.status !== 'in-flight';
         });
-        if (claimed.length > 0) return { to: after, value: { did, taken: { seq, record: after, claimed } } };
+        if (claimed.length > 0)
+          return { to: after, isOurs: true, value: { did, taken: { seq, record: after, claimed } } };
         add(sum, did);
         return undefined;
       });

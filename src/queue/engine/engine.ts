@@ -33,10 +33,12 @@ import type { Alarm, DomainChange, Lane, MailRecord } from './mail-record.js';
 export interface StoredRecord {
   /** Grows with the order of arrival. */
   readonly seq: number;
-  /** Differs after every commit. */
+  /** 0 for a new one; one more after every commit. */
   readonly version: number;
   readonly data: string;
   readonly alarm?: Alarm;
+  /** The body, if it was read along with the record and is kept with it. */
+  readonly inline?: Uint8Array;
 }
 
 /** A message to add. Its entries may be claimed already, which is why it comes with its alarm. */
@@ -80,7 +82,7 @@ export interface Suspended {
 export interface Engine {
   /** Stores a message and its job. Undefined: the id is, or lately was, another's. */
   add(arrival: Arrival): Promise<number | undefined>;
-  /** Takes jobs whose time has come; nobody else gets them for the length of a lease. Jobs of messages that are no more are dropped. */
+  /** Takes jobs whose time has come; nobody else gets them for the length of a lease. Comes with bodies kept with the record. Jobs of messages that are no more are dropped. */
   fetch(lane: Lane, limit: number): Promise<StoredRecord[]>;
   /** False: the record was changed meanwhile, and nothing was done. */
   commit(change: Change): Promise<boolean>;
@@ -93,6 +95,8 @@ export interface Engine {
   inline(seqs: readonly number[]): Promise<ReadonlyMap<number, Uint8Array>>;
   /** Keys of entries in the order of arrival, at most `limit`; fewer: there are no more. */
   keys(page: Page): Promise<number[]>;
+  /** When the first retry to each of these domains is due, of those that have any. */
+  retriesAt(domains: readonly string[]): Promise<ReadonlyMap<string, number>>;
   /** Messages that wait for a retry to a domain, those due first before others. */
   waiting(domain: string, limit: number): Promise<{ readonly seq: number; readonly dueAt: number }[]>;
   /** Takes the size of the next wake-up of a domain, which doubles; `reset` makes it the first again. */

@@ -16,6 +16,8 @@ export interface Stepped<T> {
   readonly job?: 'keep' | 'set';
   readonly changes?: readonly DomainChange[];
   readonly mail?: readonly Arrival[];
+  /** Claimed here, or still: the next step most likely begins from this state, and need not read it. */
+  readonly isOurs?: boolean;
   readonly value: T;
 }
 
@@ -25,6 +27,8 @@ const NEWER_PAUSE_MS = 60_000;
 export class RecordChanges {
   readonly #engine: Engine;
   readonly #onSetAside: (what: SetAside) => void;
+  /** Messages in flight here, as we stored them last. If somebody else did meanwhile, the commit says so. */
+  readonly #ours = new Map<number, StoredRecord>();
 
   constructor(engine: Engine, onSetAside: (what: SetAside) => void) {
     this.#engine = engine;
@@ -40,23 +44,42 @@ export class RecordChanges {
     now: number,
     step: (record: MailRecord, stored: StoredRecord) => Stepped<T> | undefined,
   ): Promise<T | undefined> {
-    let stored = typeof from === 'number' ? (await this.#engine.read([from]))[0] : from;
+    let stored = typeof from === 'number' ? (this.#ours.get(from) ?? (await this.#engine.read([from]))[0]) : from;
     while (stored) {
       const record = await this.#parse(stored, now);
       const stepped = record && step(record, stored);
       if (!stepped) return undefined;
-      const { to, changes = [], mail = [], value } = stepped;
+      const { to, changes = [], mail = [], isOurs = false, value } = stepped;
       const wanted = 'alarm' in stepped ? stepped.alarm : to && alarmOf(to);
       const { job = isSame(wanted, stored.alarm) ? 'keep' : 'set' } = stepped;
       // A job that is kept stays in its lane, whatever the record would say.
       const alarm = job === 'keep' && wanted && stored.alarm ? { ...wanted, lane: stored.alarm.lane } : wanted;
       const all = changesBetween(record, to, changes);
-      if (await this.#engine.commit({ before: stored, from: record, to, alarm, job, changes: all, mail, now })) {
+      const { seq, version } = stored;
+      const committed = await this.#engine.commit({
+        before: stored,
+        from: record,
+        to,
+        alarm,
+        job,
+        changes: all,
+        mail,
+        now,
+      });
+      this.#ours.delete(seq);
+      if (committed) {
+        if (isOurs && to)
+          this.noteOurs({ seq, version: version + 1, data: JSON.stringify(to), ...(alarm && { alarm }) });
         return value;
       }
-      [stored] = await this.#engine.read([stored.seq]);
+      [stored] = await this.#engine.read([seq]);
     }
     return undefined;
+  }
+
+  /** What was just stored, with something in it claimed here. */
+  noteOurs(stored: StoredRecord): void {
+    this.#ours.set(stored.seq, stored);
   }
 
   async #parse(stored: StoredRecord, now: number): Promise<MailRecord | undefined> {

@@ -26,6 +26,7 @@ interface RecordRow {
   readonly data: string;
   readonly alarm_at: number | null;
   readonly lane: Lane | null;
+  readonly bytes?: Uint8Array | null;
 }
 
 export interface PgBossEngineOptions {
@@ -72,7 +73,9 @@ export class PgBossEngine implements Engine {
   async fetch(lane: Lane, limit: number): Promise<StoredRecord[]> {
     await this.ready();
     const seqs = await this.#jobs.fetch(this.#pool, lane, limit);
-    const records = seqs.length > 0 ? await this.read(seqs) : [];
+    const { message, inline } = this.#tables;
+    const sql = `SELECT ${RECORD}, bytes FROM ${message} LEFT JOIN ${inline} USING (seq) WHERE seq = ANY($1::bigint[]) ORDER BY seq`;
+    const records = seqs.length > 0 ? (await this.#rows<RecordRow>(sql, [seqs])).map(storedOf) : [];
     const found = new Set(records.map(({ seq }) => seq));
     const orphans = seqs.filter((seq) => !found.has(seq));
     await this.#jobs.move(
@@ -129,6 +132,11 @@ export class PgBossEngine implements Engine {
   async heldBy(holder: string, limit: number): Promise<number[]> {
     const sql = `SELECT seq::float8 AS seq FROM ${this.#tables.message} WHERE holder = $1 LIMIT $2`;
     return (await this.#rows<{ seq: number }>(sql, [holder, limit])).map(({ seq }) => seq);
+  }
+
+  async retriesAt(domains: readonly string[]): Promise<ReadonlyMap<string, number>> {
+    await this.ready();
+    return await this.#domains.retriesAt(domains);
   }
 
   async waiting(domain: string, limit: number): Promise<{ readonly seq: number; readonly dueAt: number }[]> {
@@ -211,8 +219,9 @@ export class PgBossEngine implements Engine {
   }
 }
 
-function storedOf({ seq, version, data, alarm_at, lane }: RecordRow): StoredRecord {
-  return { seq, version, data, ...(alarm_at !== null && lane !== null && { alarm: { at: alarm_at, lane } }) };
+function storedOf({ seq, version, data, alarm_at, lane, bytes }: RecordRow): StoredRecord {
+  const alarm = alarm_at !== null && lane !== null && { alarm: { at: alarm_at, lane } };
+  return { seq, version, data, ...alarm, ...(bytes && { inline: bytes }) };
 }
 
 function placeBehind(after: number): [number, number] {

@@ -57,6 +57,16 @@ export class PgDomains {
     return rows.length > 0;
   }
 
+  async retriesAt(domains: readonly string[]): Promise<ReadonlyMap<string, number>> {
+    const rows = await this.#rows<{ domain: string; at: number }>(
+      `SELECT d AS domain, at FROM unnest($1::text[]) AS d CROSS JOIN LATERAL
+         (SELECT retry_at AS at FROM ${this.#tables.entry} WHERE domain = d AND retry_at IS NOT NULL
+          ORDER BY retry_at LIMIT 1) AS first`,
+      [domains],
+    );
+    return new Map(rows.map(({ domain, at }) => [domain, at]));
+  }
+
   /** Entries that wait for a retry, those due first before others. */
   waiting(domain: string, limit: number): Promise<{ readonly seq: number; readonly dueAt: number }[]> {
     return this.#rows(
