@@ -45,11 +45,11 @@ export class Workers implements AsyncDisposable {
     return this.#start('worker-main.mjs', settings, nodeOptions);
   }
 
-  startEngine(settings: EngineSettings): Worker<EngineTask, EngineResult> {
-    return this.#start('engine-main.mjs', settings);
+  startEngine(settings: EngineSettings, nodeOptions: readonly string[] = []): Worker<EngineTask, EngineResult> {
+    return this.#start('engine-main.mjs', settings, nodeOptions);
   }
 
-  #start<T extends object, R>(program: string, settings: object, nodeOptions: readonly string[] = []): Worker<T, R> {
+  #start<T extends object, R>(program: string, settings: object, nodeOptions: readonly string[]): Worker<T, R> {
     const file = join(this.#folder, program);
     const worker = new Worker<T, R>(fork(file, [JSON.stringify(settings)], { execArgv: [...nodeOptions] }));
     this.#running.add(worker);

@@ -39,7 +39,7 @@ export class BullmqEngine implements Engine {
       await this.#ensureJob(id);
       return undefined;
     }
-    await this.#jobs.set(seq, undefined, arrival.alarm);
+    if (arrival.alarm) await this.#jobs.add(seq, arrival.alarm);
     return seq;
   }
 
@@ -53,7 +53,7 @@ export class BullmqEngine implements Engine {
 
   async fetch(lane: Lane, limit: number): Promise<StoredRecord[]> {
     const seqs = await this.#jobs.fetch(lane, limit);
-    const records = await this.read(seqs);
+    const records = await this.#read(seqs, ['inline']);
     const found = new Set(records.map(({ seq }) => seq));
     for (const seq of seqs) if (!found.has(seq)) await this.#jobs.set(seq, undefined, undefined);
     return records;
@@ -70,7 +70,7 @@ export class BullmqEngine implements Engine {
     }
     const guard = { key: this.#keys.record(before.seq), version: before.version };
     if (!(await guarded(this.#redis, guard, commands))) return false;
-    for (const one of added) await this.#jobs.set(one.seq, undefined, one.alarm);
+    for (const one of added) if (one.alarm) await this.#jobs.add(one.seq, one.alarm);
     if (job === 'set' || !to) await this.#jobs.set(before.seq, before.alarm, to ? alarm : undefined);
     return true;
   }
@@ -84,17 +84,19 @@ export class BullmqEngine implements Engine {
     return this.#jobs.extend(seqs);
   }
 
-  async read(seqs: readonly number[]): Promise<StoredRecord[]> {
+  read(seqs: readonly number[]): Promise<StoredRecord[]> {
+    return this.#read(seqs);
+  }
+
+  async #read(seqs: readonly number[], more: readonly 'inline'[] = []): Promise<StoredRecord[]> {
+    const fields = ['version', 'data', 'alarmAt', 'lane', ...more];
     const read = await Promise.all(
       seqs.map(async (seq): Promise<StoredRecord | undefined> => {
-        const fields = ['version', 'data', 'alarmAt', 'lane'];
-        const found = (await this.#redis.call('HMGET', this.#keys.record(seq), ...fields)) as (string | null)[];
-        const [version, data, at, lane] = found;
-        if (typeof version !== 'string' || typeof data !== 'string') return undefined;
-        const alarm = typeof at === 'string' && {
-          alarm: { at: Number(at), lane: lane === 'new' ? lane : 'retry' } as const,
-        };
-        return { seq, version: Number(version), data, ...alarm };
+        const found = (await this.#redis.callBuffer('HMGET', this.#keys.record(seq), ...fields)) as (Buffer | null)[];
+        const [version, data, at, lane, inline] = found;
+        if (!version || !data) return undefined;
+        const alarm = at && { alarm: { at: Number(at), lane: lane?.toString() === 'new' ? 'new' : 'retry' } as const };
+        return { seq, version: Number(version), data: data.toString(), ...alarm, ...(inline && { inline }) };
       }),
     );
     return read.flatMap((one) => one ?? []);

@@ -34,6 +34,8 @@ export class BullmqJobs {
   readonly #options: BullmqJobsOptions;
   readonly #queues: Readonly<Record<Lane, Queue<Data>>>;
   #workers: Readonly<Record<Lane, Worker<Data>>> | undefined;
+  /** As many as there were last time, and one more. */
+  readonly #expected: Record<Lane, number> = { new: 1, retry: 1 };
   /** Jobs whose lock is ours, by the message's number. */
   readonly #held = new Map<number, Held>();
 
@@ -46,6 +48,13 @@ export class BullmqJobs {
       return queue;
     };
     this.#queues = { new: make('new'), retry: make('retry') };
+  }
+
+  /** The first job of a message. */
+  async add(seq: number, { lane, at }: Alarm): Promise<void> {
+    const delay = Math.max(0, Math.ceil(at) - this.#options.now());
+    const options = { jobId: jobId(seq), delay, removeOnComplete: true, removeOnFail: true };
+    await this.#queues[lane].add('message', { seq }, options);
   }
 
   /** Puts the message's job to its time, from wherever it is; without one, removes it. */
@@ -73,19 +82,18 @@ export class BullmqJobs {
     }
   }
 
-  async #ring(seq: number, { lane, at }: Alarm): Promise<void> {
-    const queue = this.#queues[lane];
-    const delay = Math.max(0, Math.ceil(at) - this.#options.now());
+  async #ring(seq: number, alarm: Alarm): Promise<void> {
+    const queue = this.#queues[alarm.lane];
     const job = await queue.getJob(jobId(seq));
     const state = job && (await job.getState());
     if (job && state === 'delayed') {
       // It may have come up meanwhile: then it rings too early, and is put off by who hears it.
-      await job.changeDelay(delay).catch(unlessConnection);
+      await job.changeDelay(Math.max(0, Math.ceil(alarm.at) - this.#options.now())).catch(unlessConnection);
       return;
     }
     if (state === 'waiting' || state === 'active' || state === 'prioritized') return;
     if (job) await job.remove().catch(unlessConnection);
-    await queue.add('message', { seq }, { jobId: jobId(seq), delay, removeOnComplete: true, removeOnFail: true });
+    await this.add(seq, alarm);
   }
 
   async #remove(seq: number, lane: Lane): Promise<void> {
@@ -97,15 +105,25 @@ export class BullmqJobs {
   async fetch(lane: Lane, limit: number): Promise<number[]> {
     const worker = (await this.#open())[lane];
     const seqs: number[] = [];
-    while (seqs.length < limit) {
-      const token = randomUUID();
-      const job = (await worker.getNextJob(token, { block: false })) as Job<Data> | undefined;
-      if (!job) break;
-      const { seq } = job.data;
-      this.#held.set(seq, { job, token, lane });
-      seqs.push(seq);
+    // BullMQ hands out one at a time. So many are asked for at once as may well be there: each costs Redis a script.
+    for (let count = this.#expected[lane]; seqs.length < limit; count *= 2) {
+      const asked = Math.min(count, limit - seqs.length);
+      const got = await Promise.all(Array.from({ length: asked }, () => this.#next(worker, lane)));
+      const found = got.flatMap((seq) => seq ?? []);
+      seqs.push(...found);
+      if (found.length < asked) break;
     }
+    this.#expected[lane] = seqs.length + 1;
     return seqs;
+  }
+
+  async #next(worker: Worker<Data>, lane: Lane): Promise<number | undefined> {
+    const token = randomUUID();
+    const job = (await worker.getNextJob(token, { block: false })) as Job<Data> | undefined;
+    if (!job) return undefined;
+    const { seq } = job.data;
+    this.#held.set(seq, { job, token, lane });
+    return seq;
   }
 
   async extend(seqs: readonly number[]): Promise<void> {
