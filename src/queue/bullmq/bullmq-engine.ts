@@ -7,7 +7,8 @@ import type { Arrival, Change, Engine, Page, StoredRecord, Suspended } from '../
 import { placeOf, readRecord, type Alarm, type Lane, type MailRecord } from '../engine/mail-record.js';
 import { REMEMBER_MS } from '../message-id.js';
 import type { BullmqJobs } from './bullmq-jobs.js';
-import { guarded, type Command, type RedisClient } from './redis.js';
+import type { RedisClient } from './redis.js';
+import { RedisCommits } from './redis-commits.js';
 import { RedisDomains } from './redis-domains.js';
 import type { RedisKeys } from './redis-keys.js';
 import { RedisRecords } from './redis-records.js';
@@ -21,6 +22,7 @@ export class BullmqEngine implements Engine {
   readonly #keys: RedisKeys;
   readonly #jobs: BullmqJobs;
   readonly #records: RedisRecords;
+  readonly #commits: RedisCommits;
   readonly #domains: RedisDomains;
 
   constructor(redis: RedisClient, keys: RedisKeys, jobs: BullmqJobs) {
@@ -28,18 +30,13 @@ export class BullmqEngine implements Engine {
     this.#keys = keys;
     this.#jobs = jobs;
     this.#records = new RedisRecords(keys);
+    this.#commits = new RedisCommits(redis, keys, this.#records, jobs);
     this.#domains = new RedisDomains(redis, keys);
   }
 
   async add(arrival: Arrival): Promise<number | undefined> {
-    const { id } = arrival.record.message;
-    const seq = await this.#nextSeq();
-    const { ids, ended } = this.#keys;
-    if (!(await guarded(this.#redis, { ids, ended, id }, this.#records.add(seq, arrival)))) {
-      await this.#ensureJob(id);
-      return undefined;
-    }
-    if (arrival.alarm) await this.#jobs.add(seq, arrival.alarm);
+    const seq = await this.#commits.add(arrival);
+    if (seq === undefined) await this.#ensureJob(arrival.record.message.id);
     return seq;
   }
 
@@ -61,23 +58,15 @@ export class BullmqEngine implements Engine {
 
   async commit(change: Change): Promise<boolean> {
     const { before, to, alarm, job, mail } = change;
-    const commands: Command[] = this.#records.change(change);
-    const added: { readonly seq: number; readonly alarm: Alarm | undefined }[] = [];
-    for (const one of mail) {
-      const seq = await this.#nextSeq();
-      commands.push(...this.#records.add(seq, one));
-      added.push({ seq, alarm: one.alarm });
-    }
     const guard = { key: this.#keys.record(before.seq), version: before.version };
-    if (!(await guarded(this.#redis, guard, commands))) return false;
-    for (const one of added) if (one.alarm) await this.#jobs.add(one.seq, one.alarm);
+    if (!(await this.#commits.change(guard, this.#records.change(change), mail))) return false;
     if (job === 'set' || !to) await this.#jobs.set(before.seq, before.alarm, to ? alarm : undefined);
     return true;
   }
 
   async postpone({ seq, version, alarm: before }: StoredRecord, alarm: Alarm | undefined): Promise<void> {
     const guard = { key: this.#keys.record(seq), version };
-    if (await guarded(this.#redis, guard, this.#records.postpone(seq, alarm))) await this.#jobs.set(seq, before, alarm);
+    if (await this.#commits.change(guard, this.#records.postpone(seq, alarm))) await this.#jobs.set(seq, before, alarm);
   }
 
   extend(seqs: readonly number[]): Promise<void> {
@@ -227,11 +216,8 @@ export class BullmqEngine implements Engine {
   }
 
   async close(): Promise<void> {
+    await this.#commits.settled();
     await this.#jobs.close();
-  }
-
-  async #nextSeq(): Promise<number> {
-    return Number(await this.#redis.call('INCR', this.#keys.last));
   }
 }
 

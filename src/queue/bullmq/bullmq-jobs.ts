@@ -4,7 +4,7 @@
  * job rings too early, or is found missing later.
  */
 import { randomUUID } from 'node:crypto';
-import { Queue, Worker, type ConnectionOptions, type Job } from 'bullmq';
+import { Queue, Worker, type ConnectionOptions, type Job, type JobsOptions } from 'bullmq';
 import type { Alarm, Lane } from '../engine/mail-record.js';
 
 interface Data {
@@ -50,11 +50,20 @@ export class BullmqJobs {
     this.#queues = { new: make('new'), retry: make('retry') };
   }
 
-  /** The first job of a message. */
-  async add(seq: number, { lane, at }: Alarm): Promise<void> {
+  /** The first jobs of messages. */
+  async add(alarms: readonly { readonly seq: number; readonly alarm: Alarm }[]): Promise<void> {
+    await Promise.all(
+      LANES.map(async (lane) => {
+        const jobs = alarms.flatMap(({ seq, alarm }) => (alarm.lane === lane ? this.#jobOf(seq, alarm) : []));
+        if (jobs.length > 0) await this.#queues[lane].addBulk(jobs);
+      }),
+    );
+  }
+
+  #jobOf(seq: number, { at }: Alarm): { name: string; data: Data; opts: JobsOptions } {
     const delay = Math.max(0, Math.ceil(at) - this.#options.now());
-    const options = { jobId: jobId(seq), delay, removeOnComplete: true, removeOnFail: true };
-    await this.#queues[lane].add('message', { seq }, options);
+    const opts = { jobId: jobId(seq), delay, removeOnComplete: true, removeOnFail: true };
+    return { name: 'message', data: { seq }, opts };
   }
 
   /** Puts the message's job to its time, from wherever it is; without one, removes it. */
@@ -93,7 +102,7 @@ export class BullmqJobs {
     }
     if (state === 'waiting' || state === 'active' || state === 'prioritized') return;
     if (job) await job.remove().catch(unlessConnection);
-    await this.add(seq, alarm);
+    await this.add([{ seq, alarm }]);
   }
 
   async #remove(seq: number, lane: Lane): Promise<void> {

@@ -1,6 +1,7 @@
 /**
  * The connection to Redis that the app hands in, an `ioredis` client by what it can do, and the one
- * script of ours: a list of commands, all of them or none, if a record is still what it was.
+ * script of ours: lists of commands, each carried out wholly or not at all, if a record is still
+ * what it was.
  */
 import { createHash } from 'node:crypto';
 
@@ -17,31 +18,62 @@ export type Guard =
   /** The name is in neither. */
   | { readonly ids: string; readonly ended: string; readonly id: string };
 
+/** Commands that are carried out together, if the guard holds. */
+export interface Guarded {
+  readonly guard: Guard;
+  readonly commands: readonly Command[];
+}
+
 const SCRIPT = `
-if ARGV[1] == 'version' then
-  if redis.call('HGET', KEYS[1], 'version') ~= ARGV[2] then return 0 end
-elseif redis.call('HEXISTS', KEYS[1], ARGV[2]) == 1 or redis.call('ZSCORE', KEYS[2], ARGV[2]) then
-  return 0
-end
-local i = 3
+local answers, i = {}, 1
 while i <= #ARGV do
-  local n = tonumber(ARGV[i])
-  redis.call(unpack(ARGV, i + 1, i + n))
-  i = i + n + 1
+  local kind, key, value, other = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
+  local holds
+  if kind == 'version' then
+    holds = redis.call('HGET', key, 'version') == value
+  else
+    holds = redis.call('HEXISTS', key, value) == 0 and not redis.call('ZSCORE', other, value)
+  end
+  local stop = i + 5 + tonumber(ARGV[i + 4])
+  i = i + 5
+  while holds and i < stop do
+    local length = tonumber(ARGV[i])
+    redis.call(unpack(ARGV, i + 1, i + length))
+    i = i + length + 1
+  end
+  i = stop
+  answers[#answers + 1] = holds and 1 or 0
 end
-return 1`;
+return answers`;
 const SHA = createHash('sha1').update(SCRIPT).digest('hex');
 
-/** Answers whether the guard held. */
-export async function guarded(redis: RedisClient, guard: Guard, commands: readonly Command[]): Promise<boolean> {
-  const head = 'key' in guard ? [1, guard.key, 'version', guard.version] : [2, guard.ids, guard.ended, 'new', guard.id];
-  const args = [...head, ...commands.flatMap((command) => [command.length, ...command.map(asArgument)])];
+/** Answers for each whether its guard held. They are carried out one after the other, each as the one before left things. */
+export async function guarded(redis: RedisClient, steps: readonly Guarded[]): Promise<boolean[]> {
+  const args: (string | number | Buffer)[] = [];
+  for (const { guard, commands } of steps) {
+    if ('key' in guard) args.push('version', guard.key, guard.version, '');
+    else args.push('new', guard.ids, guard.id, guard.ended);
+    const place = args.push(0) - 1;
+    for (const command of commands) {
+      args.push(command.length);
+      for (const value of command) args.push(asArgument(value));
+    }
+    args[place] = args.length - place - 1;
+  }
+  // One key says which node of a cluster has them all.
+  const [first] = steps;
+  if (!first) return [];
+  const key = 'key' in first.guard ? first.guard.key : first.guard.ids;
   try {
-    return (await redis.call('EVALSHA', SHA, ...args)) === 1;
+    return readAnswers(await redis.call('EVALSHA', SHA, 1, key, ...args));
   } catch (error) {
     if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error;
-    return (await redis.call('EVAL', SCRIPT, ...args)) === 1;
+    return readAnswers(await redis.call('EVAL', SCRIPT, 1, key, ...args));
   }
+}
+
+function readAnswers(answers: unknown): boolean[] {
+  return (answers as number[]).map((one) => one === 1);
 }
 
 function asArgument(value: string | number | Uint8Array): string | number | Buffer {

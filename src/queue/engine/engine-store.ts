@@ -94,7 +94,8 @@ export class EngineStore implements QueueStore {
     }
     const { size } = record.message;
     if (seq === undefined) {
-      await this.#bodies.drop(key);
+      // Ours after all, if the answer to storing it was lost and it was stored again.
+      if (key === undefined || !(await this.#engine.ownsBody(key))) await this.#bodies.drop(key);
       return { known: true, size, claimed: [] };
     }
     const ours = seq;

@@ -3,10 +3,10 @@
  * one transaction, so that they never differ.
  */
 import type { HostStatus, QueueCounters, TopHostsOptions } from '../delivery-queue.js';
+import { Batches } from '../engine/batches.js';
 import type { Arrival, Change, Engine, Page, StoredRecord, Suspended } from '../engine/engine.js';
 import { keyOf, type Alarm, type Lane } from '../engine/mail-record.js';
 import { REMEMBER_MS } from '../message-id.js';
-import { PgBatches } from './pg-batches.js';
 import type { PgBossJobs } from './pg-boss-jobs.js';
 import { PgDomains } from './pg-domains.js';
 import { PgNumbers } from './pg-numbers.js';
@@ -40,7 +40,7 @@ export class PgBossEngine implements Engine {
   readonly #pool: PgPool;
   readonly #tables: Tables;
   readonly #jobs: PgBossJobs;
-  readonly #batches: PgBatches<PgStep, number | undefined>;
+  readonly #batches: Batches<PgStep, number | undefined>;
   readonly #numbers: PgNumbers;
   readonly #domains: PgDomains;
   #opening: Promise<void> | undefined;
@@ -51,7 +51,7 @@ export class PgBossEngine implements Engine {
     this.#jobs = jobs;
     this.#numbers = new PgNumbers(tables, dice);
     const records = new PgRecords(tables, jobs, this.#numbers);
-    this.#batches = new PgBatches((steps) => transact(pool, (client) => records.carryOut(client, steps)), messageOf);
+    this.#batches = new Batches((steps) => transact(pool, (client) => records.carryOut(client, steps)), messageOf);
     this.#domains = new PgDomains(pool, tables, this.#numbers);
   }
 

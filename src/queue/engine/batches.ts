@@ -1,6 +1,6 @@
 /**
- * One transaction for everything that wants one at a time: what many callers ask for while one
- * commit is under way shares the next. So a process waits for the disk once for all of them, and
+ * One commit for everything that wants one at a time: what many callers ask for while one is under
+ * way shares the next. So a process waits for the network and the disk once for all of them, and
  * never for a lock of its own.
  */
 
@@ -12,19 +12,19 @@ interface Waiting<Step, Done> {
 
 const MAX_STEPS = 128;
 
-export class PgBatches<Step, Done> {
+export class Batches<Step, Done> {
   readonly #commit: (steps: readonly Step[]) => Promise<readonly Done[]>;
   readonly #placeOf: (step: Step) => number | undefined;
   #waiting: Waiting<Step, Done>[] = [];
   #flushing: Promise<void> | undefined;
 
   /**
-   * @param commit carries out all of them in one transaction, in no order, or none; called again for each by itself if it rejects
+   * @param commit carries out all of them at once; if it rejects it is called again for each by itself
    * @param placeOf of two steps at the same place only one is in a batch
    */
   constructor(
     commit: (steps: readonly Step[]) => Promise<readonly Done[]>,
-    placeOf: (step: Step) => number | undefined,
+    placeOf: (step: Step) => number | undefined = () => undefined,
   ) {
     this.#commit = commit;
     this.#placeOf = placeOf;
@@ -33,7 +33,7 @@ export class PgBatches<Step, Done> {
   /**
    * Resolves once it is committed.
    *
-   * @throws what the database says; then nothing of it holds, unless the connection was lost in the commit itself
+   * @throws what the engine says; then nothing of it holds, unless the connection was lost in the commit itself
    */
   run(step: Step): Promise<Done> {
     return new Promise<Done>((resolve, reject) => {
