@@ -107,7 +107,7 @@ export class RoutedTransport extends EventEmitter {
   async #render(mail: NodemailerMail, { to }: Envelope, signal: AbortSignal | undefined): Promise<RenderedMessage> {
     try {
       const { deliverer, limitMs } = this.#services;
-      if (deliverer && hasStreamParts(mail) && hasWrappedRelay(deliverer.routes)) {
+      if (deliverer && hasWrappedRelay(deliverer.routes) && hasStreamParts(mail)) {
         await inTime(readStreamParts(mail), { signal: signal ?? new AbortController().signal, limitMs });
       }
       return await renderMessage(mail.message, { ...this.#services, signal });
@@ -123,8 +123,9 @@ export class RoutedTransport extends EventEmitter {
     signal: AbortSignal | undefined,
   ): Promise<{ readonly outcome: DeliveryOutcome; readonly queueId?: string }> {
     const { deliverer, queue } = this.#services;
-    // A stream that is still among the parts has been read by now.
-    if (!hasStreamParts(mail)) composedFrom.set(message, mail);
+    // A queue that is given ready may deliver through anything. A stream that is still among the parts has been read by now.
+    const mayWrap = !deliverer || hasWrappedRelay(deliverer.routes);
+    if (mayWrap && !hasStreamParts(mail)) composedFrom.set(message, mail);
     try {
       if (queue) {
         const { id, outcome } = await queue.submit(
