@@ -68,5 +68,26 @@ const isTransport: Check = (value) => {
 const isNoLmtp: Check = (value) =>
   value === false ? undefined : 'LMTP is not supported yet: its replies after the dot are one for each recipient';
 
+const OF_MESSAGES = 'belongs to messages: it goes to the second argument of createTransport';
+const NO_RATE = 'is not supported: maxConnections limits what a relay gets at once';
+
+/** What nodemailer takes in this place and a relay does not, and what to write instead. */
+const ELSEWHERE: Readonly<Record<string, string>> = {
+  service: 'names of services are not known here: write its host, port and secure',
+  url: 'write host, port, secure and auth',
+  dkim: OF_MESSAGES,
+  attachDataUrls: OF_MESSAGES,
+  disableFileAccess: OF_MESSAGES,
+  disableUrlAccess: OF_MESSAGES,
+  rateLimit: NO_RATE,
+  rateDelta: NO_RATE,
+  maxRequeues: 'is not needed: what a relay did not take goes to the next',
+};
+
 const TRANSPORT_CHECKS = { transport: isTransport };
-const SMTP_CHECKS = { ...SMTP_VIA_CHECKS, ...TRANSPORT_CHECKS, lmtp: isNoLmtp };
+const SMTP_CHECKS = {
+  ...SMTP_VIA_CHECKS,
+  ...TRANSPORT_CHECKS,
+  lmtp: isNoLmtp,
+  ...Object.fromEntries(Object.entries(ELSEWHERE).map(([name, advice]): [string, Check] => [name, () => advice])),
+};

@@ -19,8 +19,14 @@ interface AuthOption {
   readonly options?: Record<string, unknown>;
 }
 
+/** The transporter of an app, of which OAuth2 tokens may be asked (`oauth2_provision_cb`) and which is told of new ones (`token`). */
+export interface AppMailer {
+  get(key: string): unknown;
+  emit(event: 'token', token: unknown): unknown;
+}
+
 /** Undefined if the relay asks for no authentication. */
-export function connectionAuth(via: SmtpVia): ConnectionAuth | undefined {
+export function connectionAuth(via: SmtpVia, mailer: AppMailer | undefined): ConnectionAuth | undefined {
   if (via.auth === undefined) return undefined;
   const auth: AuthOption = via.auth;
   const type = (auth.type ?? '').toUpperCase();
@@ -28,6 +34,9 @@ export function connectionAuth(via: SmtpVia): ConnectionAuth | undefined {
     const oauth2 = new XOAuth2({ ...auth });
     // Its errors also reach the login callback; without a listener they would end the process.
     oauth2.on('error', () => undefined);
+    oauth2.on('token', (token) => mailer?.emit('token', token));
+    const provide = mailer?.get('oauth2_provision_cb') as typeof oauth2.provisionCallback | undefined;
+    if (provide) oauth2.provisionCallback = provide;
     return { type, user: auth.user ?? '', oauth2, method: 'XOAUTH2' };
   }
   return {

@@ -6,7 +6,7 @@ import { isTooManyRecipients } from '../core/classify.js';
 import type { Failure } from '../core/failure.js';
 import type { Relay, SmtpVia } from '../core/relay.js';
 import type { ConnectionInfo, Message, RecipientReport, TransportEvent } from '../delivery/relay-transport.js';
-import { connectionAuth } from './auth.js';
+import { connectionAuth, type AppMailer } from './auth.js';
 import { prepareConnection } from './connection-options.js';
 import { openFailure } from './open-failure.js';
 import type { ConnectionAuth, MailError } from './smtp-connection.js';
@@ -47,11 +47,11 @@ export class ConnectionPool {
   #sessions = 0;
   readonly #pools: Pools;
 
-  constructor(relay: Relay, via: SmtpVia, pools: Pools) {
+  constructor(relay: Relay, via: SmtpVia, pools: Pools, mailer?: AppMailer) {
     this.#pools = pools;
     this.#relay = relay;
     this.#via = via;
-    this.#auth = connectionAuth(via);
+    this.#auth = connectionAuth(via, mailer);
   }
 
   /** The most connections that should be open at once. */

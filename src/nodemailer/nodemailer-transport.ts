@@ -8,6 +8,7 @@ import type { Failure } from '../core/failure.js';
 import type { GetSocket, Relay, SmtpVia, TransportVia } from '../core/relay.js';
 import { SMTP_VIA_CHECKS } from '../core/smtp-via-options.js';
 import type { Envelope, RecipientReport, RelayTransport, SendRequest } from '../delivery/relay-transport.js';
+import type { AppMailer } from './auth.js';
 import { ConnectionPool, type Pools } from './connection-pool.js';
 import { nodemailerFields } from './nodemailer-error.js';
 import { sendWrapped, verifyWrapped } from './wrapped-transport.js';
@@ -36,14 +37,21 @@ const {
   ...DEFAULTS_CHECKS
 } = SMTP_VIA_CHECKS as Record<keyof SmtpVia, Check>;
 
-class NodemailerTransport implements RelayTransport {
+/** What an app's transporter hands to the transport behind it, long after that was made. */
+export interface AppSide {
+  /** Brings sockets. */
+  getSocket: GetSocket | undefined;
+  mailer: AppMailer | undefined;
+}
+
+class NodemailerTransport implements RelayTransport, AppSide {
   readonly #defaults: NodemailerTransportOptions;
   /** By relay object, never by name: a connection must not carry another relay's credentials. */
   #poolByRelay = new WeakMap<Relay, ConnectionPool>();
   #pools: Pools = { inUse: new Set(), closed: false };
 
-  /** Set when nodemailer hands one over, long after the first relay was used. */
   getSocket: GetSocket | undefined;
+  mailer: AppMailer | undefined;
   readonly #getSocket: GetSocket = (options, callback) => {
     if (this.getSocket) this.getSocket(options, callback);
     else callback(null);
@@ -105,17 +113,15 @@ class NodemailerTransport implements RelayTransport {
     const known = this.#poolByRelay.get(relay);
     if (known || !('host' in relay.via)) return known;
     const via: SmtpVia = { getSocket: this.#getSocket, ...this.#defaults, ...relay.via };
-    const pool = new ConnectionPool(relay, via, this.#pools);
+    const pool = new ConnectionPool(relay, via, this.#pools, this.mailer);
     this.#poolByRelay.set(relay, pool);
     return pool;
   }
 }
 
-/** Has a transport that was made here ask `getSocket` for its sockets; answers which one it asks. */
-export function forwardGetSocket(transport: RelayTransport | undefined, getSocket?: GetSocket): GetSocket | undefined {
-  if (!(transport instanceof NodemailerTransport)) return undefined;
-  if (getSocket) transport.getSocket = getSocket;
-  return transport.getSocket;
+/** Undefined for a transport that was not made here. */
+export function appSideOf(transport: RelayTransport | undefined): AppSide | undefined {
+  return transport instanceof NodemailerTransport ? transport : undefined;
 }
 
 function forAll({ to }: Envelope, failure: Failure): RecipientReport[] {

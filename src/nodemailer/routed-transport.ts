@@ -11,10 +11,11 @@ import type { RelayReport } from '../delivery/deliverer.js';
 import { logTrouble } from '../delivery/debug-log.js';
 import type { Envelope } from '../delivery/relay-transport.js';
 import type { GetSocket } from '../core/relay.js';
+import type { AppMailer } from './auth.js';
 import { composedFrom } from './composed-mail.js';
 import { mailEnvelope } from './mail-envelope.js';
 import { messageInfo, type RoutedMessageInfo } from './message-info.js';
-import { forwardGetSocket } from './nodemailer-transport.js';
+import { appSideOf } from './nodemailer-transport.js';
 import { sayFailure } from './nodemailer-error.js';
 import type { MailData, NodemailerMail, SendCallback } from './nodemailer-mail.js';
 import { inTime } from './in-time.js';
@@ -107,7 +108,7 @@ export class RoutedTransport extends EventEmitter {
   async #render(mail: NodemailerMail, { to }: Envelope, signal: AbortSignal | undefined): Promise<RenderedMessage> {
     try {
       const { deliverer, limitMs } = this.#services;
-      if (deliverer && hasStreamParts(mail) && hasWrappedRelay(deliverer.routes)) {
+      if (deliverer && hasWrappedRelay(deliverer.routes) && hasStreamParts(mail)) {
         await inTime(readStreamParts(mail), { signal: signal ?? new AbortController().signal, limitMs });
       }
       return await renderMessage(mail.message, { ...this.#services, signal });
@@ -123,8 +124,9 @@ export class RoutedTransport extends EventEmitter {
     signal: AbortSignal | undefined,
   ): Promise<{ readonly outcome: DeliveryOutcome; readonly queueId?: string }> {
     const { deliverer, queue } = this.#services;
-    // A stream that is still among the parts has been read by now.
-    if (!hasStreamParts(mail)) composedFrom.set(message, mail);
+    // A queue that is given ready may deliver through anything. A stream that is still among the parts has been read by now.
+    const mayWrap = !deliverer || hasWrappedRelay(deliverer.routes);
+    if (mayWrap && !hasStreamParts(mail)) composedFrom.set(message, mail);
     try {
       if (queue) {
         const { id, outcome } = await queue.submit(
@@ -202,11 +204,19 @@ export class RoutedTransport extends EventEmitter {
 
   /** nodemailer's way to bring sockets of one's own, as `setupProxy` does: for relays without a proxy. */
   get getSocket(): GetSocket<Socket> | undefined {
-    return forwardGetSocket(this.#services.transport) as GetSocket<Socket> | undefined;
+    return appSideOf(this.#services.transport)?.getSocket as GetSocket<Socket> | undefined;
   }
 
   set getSocket(getSocket: GetSocket<Socket> | undefined) {
-    forwardGetSocket(this.#services.transport, getSocket);
+    const side = appSideOf(this.#services.transport);
+    if (side) side.getSocket = getSocket;
+  }
+
+  /** The transporter, which sets itself: relays with OAuth2 ask it for tokens and tell it of new ones. */
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- each major of nodemailer has a type of its own for it
+  set mailer(mailer: any) {
+    const side = appSideOf(this.#services.transport);
+    if (side) side.mailer = mailer as AppMailer;
   }
 
   #announceIdle(): void {

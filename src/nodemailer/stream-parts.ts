@@ -14,9 +14,15 @@ export function hasStreamParts({ data }: NodemailerMail): boolean {
 }
 
 export function hasWrappedRelay(routes: RouteTable): boolean {
-  for (const { via } of routes.relays()) if ('transport' in via) return true;
-  return false;
+  const known = wraps.get(routes);
+  if (known !== undefined) return known;
+  const found = [...routes.relays()].some(({ via }) => 'transport' in via);
+  wraps.set(routes, found);
+  return found;
 }
+
+/** A table never changes, and is asked for every message. */
+const wraps = new WeakMap<RouteTable, boolean>();
 
 /** Puts bytes in the place of streams, in the parts and in the MIME tree composed from them. Rejects as a stream does. */
 export async function readStreamParts({ data, message }: NodemailerMail): Promise<void> {

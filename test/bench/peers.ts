@@ -5,6 +5,7 @@ import { createTransport, type SendMailOptions } from 'nodemailer';
 import { Deliverer, defineRoutes, type Attempt, type DeliveryOutcome } from '../../src/index.js';
 import { dnsLookup } from '../../src/dns/index.js';
 import { nodemailerTransport, RoutedTransport } from '../../src/nodemailer/index.js';
+import { durable } from './queue-peer.js';
 import { SMTPConnection } from '../../src/nodemailer/smtp-connection.js';
 import type { BenchMail } from './mail.js';
 
@@ -12,6 +13,7 @@ export type PeerName =
   | 'Deliverer'
   | 'Deliverer to MX'
   | 'RoutedTransport'
+  | 'sqliteQueue'
   | 'SMTPPool'
   | 'SMTPPool composed'
   | 'SMTPConnection'
@@ -61,6 +63,8 @@ export async function openPeer(settings: PeerSettings): Promise<Peer> {
     case 'Deliverer':
     case 'Deliverer to MX':
       return deliverer(settings);
+    case 'sqliteQueue':
+      return durable(settings.ports[0]!, settings);
     case 'SMTPPool':
       return smtpPool(settings);
     case 'SMTPPool composed':

@@ -126,6 +126,14 @@ describe('a relay', () => {
     [{ host: 25 }, 'relays.r.host: must be a host name or an IP address'],
     [{ host: '192.0.2.1', lookup: 'mx' }, 'relays.r.lookup: must be "address": an IP address has no MX'],
     [
+      { host: 'a.example', service: 'Gmail' },
+      'relays.r.service: names of services are not known here: write its host, port and secure',
+    ],
+    [
+      { host: 'a.example', dkim: {} },
+      'relays.r.dkim: belongs to messages: it goes to the second argument of createTransport',
+    ],
+    [
       { host: 'a.example', lmtp: true },
       'relays.r.lmtp: LMTP is not supported yet: its replies after the dot are one for each recipient',
     ],

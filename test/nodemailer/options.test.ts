@@ -1,8 +1,7 @@
 /**
  * What a relay's options do on the wire, and what a server that lacks an extension means.
  */
-import { createServer as createHttpServer } from 'node:http';
-import { connect, type AddressInfo, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import { generate } from 'selfsigned';
 import { Deliverer, defineRoutes, type SmtpVia } from 'smtp-routes';
@@ -12,6 +11,7 @@ import { describe, expect, it, test } from 'vitest';
 import { startRawServer } from './raw-server.js';
 import { toldAttempt, toldOutcome } from './told.js';
 import { messageOf, RECIPIENT, SENDER, SHORT, withRelays } from './two-relays.js';
+import { withProxy } from './with-proxy.js';
 
 describe('options reach the wire', () => {
   it('name, in EHLO', async () => {
@@ -257,37 +257,6 @@ function broken(): Readable {
 }
 
 describe('through a proxy', () => {
-  async function withProxy<T>(
-    behave: (socket: Socket, connectTo: (port: number) => void) => void,
-    use: (proxy: string, asked: string[]) => Promise<T>,
-  ): Promise<T> {
-    const asked: string[] = [];
-    const sockets = new Set<Socket>();
-    const proxy = createHttpServer();
-    proxy.on('connection', (socket: Socket) => {
-      sockets.add(socket);
-      socket.on('close', () => sockets.delete(socket));
-    });
-    proxy.on('connect', (request, client: Socket) => {
-      asked.push(request.url!);
-      client.on('error', () => undefined);
-      behave(client, () => {
-        const upstream = connect(Number(request.url!.split(':')[1]), '127.0.0.1', () => {
-          client.write('HTTP/1.1 200 Connection established\r\n\r\n');
-          upstream.pipe(client).pipe(upstream);
-        });
-        upstream.on('error', () => client.destroy());
-      });
-    });
-    await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
-    try {
-      return await use(`http://127.0.0.1:${String((proxy.address() as AddressInfo).port)}`, asked);
-    } finally {
-      for (const socket of sockets) socket.destroy();
-      await new Promise((resolve) => proxy.close(resolve));
-    }
-  }
-
   it('a message is delivered, and the connection is reused as any other', async () => {
     await withProxy(
       (_client, connectTo) => connectTo(0),
