@@ -86,7 +86,9 @@ export class PgBossJobs {
         }
       },
     };
-    const jobs = await this.#boss.fetch(this.#queue(lane), { batchSize, priority: false, db });
+    // All are of one priority; only 10 has to be told, and late 12 warns of it.
+    const order = this.#boss.expire && { priority: false };
+    const jobs = await this.#boss.fetch(this.#queue(lane), { batchSize, db, ...order });
     if (trouble !== undefined) throw trouble as Error;
     return jobs.map(({ data }) => (data as { seq: number }).seq);
   }
