@@ -2,6 +2,7 @@
  * BullMQ as an engine of the queue: records in Redis, changed by one script, and their jobs in
  * BullMQ, set after them.
  */
+import { randomInt } from 'node:crypto';
 import type { HostStatus, QueueCounters, TopHostsOptions } from '../delivery-queue.js';
 import type { Arrival, Change, Engine, Page, StoredRecord, Suspended } from '../engine/engine.js';
 import { placeOf, readRecord, type Alarm, type Lane, type MailRecord } from '../engine/mail-record.js';
@@ -15,6 +16,7 @@ import { RedisRecords } from './redis-records.js';
 /** A job this late is looked for, whether it is still there. */
 const LATE_MS = 10_000;
 const LATE_AT_ONCE = 100;
+const MOST_VERSION = 2 ** 48 - 1;
 
 export class BullmqEngine implements Engine {
   readonly #redis: RedisClient;
@@ -36,19 +38,22 @@ export class BullmqEngine implements Engine {
     const seq = await this.#nextSeq();
     const { ids, ended } = this.#keys;
     if (!(await guarded(this.#redis, { ids, ended, id }, this.#records.add(seq, arrival)))) {
-      await this.#ensureJob(id);
-      return undefined;
+      const known = await this.#ensureJob(id);
+      // Sent twice, as below: then the id is this very message's.
+      return known === seq ? seq : undefined;
     }
     await this.#jobs.set(seq, undefined, arrival.alarm);
     return seq;
   }
 
   /** Who stored the message may have died before its job was there; then nobody was told that it is stored. */
-  async #ensureJob(id: string): Promise<void> {
+  async #ensureJob(id: string): Promise<number | undefined> {
     const seq = (await this.#redis.call('HGET', this.#keys.ids, id)) as string | null;
     const [stored] = seq === null ? [] : await this.read([Number(seq)]);
-    if (!stored?.alarm || (await this.#jobs.isThere(stored.seq, stored.alarm.lane))) return;
-    await this.#jobs.set(stored.seq, undefined, stored.alarm);
+    if (stored?.alarm && !(await this.#jobs.isThere(stored.seq, stored.alarm.lane))) {
+      await this.#jobs.set(stored.seq, undefined, stored.alarm);
+    }
+    return stored?.seq;
   }
 
   async fetch(lane: Lane, limit: number): Promise<StoredRecord[]> {
@@ -61,7 +66,9 @@ export class BullmqEngine implements Engine {
 
   async commit(change: Change): Promise<boolean> {
     const { before, to, alarm, job, mail } = change;
-    const commands: Command[] = this.#records.change(change);
+    // Nobody else would choose this one, so it also says whose commit it was.
+    const version = randomInt(MOST_VERSION);
+    const commands: Command[] = this.#records.change(change, version);
     const added: { readonly seq: number; readonly alarm: Alarm | undefined }[] = [];
     for (const one of mail) {
       const seq = await this.#nextSeq();
@@ -69,10 +76,15 @@ export class BullmqEngine implements Engine {
       added.push({ seq, alarm: one.alarm });
     }
     const guard = { key: this.#keys.record(before.seq), version: before.version };
-    if (!(await guarded(this.#redis, guard, commands))) return false;
+    if (!(await guarded(this.#redis, guard, commands)) && !(await this.#isAt(before.seq, version))) return false;
     for (const one of added) await this.#jobs.set(one.seq, undefined, one.alarm);
     if (job === 'set' || !to) await this.#jobs.set(before.seq, before.alarm, to ? alarm : undefined);
     return true;
+  }
+
+  /** Whether this very commit was made after all: a command whose answer was lost is sent again by the client. */
+  async #isAt(seq: number, version: number): Promise<boolean> {
+    return Number(await this.#redis.call('HGET', this.#keys.record(seq), 'version')) === version;
   }
 
   async postpone({ seq, version, alarm: before }: StoredRecord, alarm: Alarm | undefined): Promise<void> {

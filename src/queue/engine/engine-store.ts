@@ -81,16 +81,11 @@ export class EngineStore implements QueueStore {
     const { after, claimed } = claim
       ? claimEntries(record, 0, claim.by, ({ entry }) => isFree(entry.domain))
       : { after: record, claimed: [] };
-    let seq: number | undefined;
-    try {
-      seq = await this.#engine.add(arrivalOf(after, body));
-    } catch (error) {
-      await this.#bodies.drop(key);
-      throw error;
-    }
+    // If this fails nobody knows whether the message is stored: its body is left, and swept if it is of nobody.
+    const seq = await this.#engine.add(arrivalOf(after, body));
     const { size } = record.message;
     if (seq === undefined) {
-      await this.#bodies.drop(key);
+      await this.#bodies.dropUnowned(key);
       return { known: true, size, claimed: [] };
     }
     const ours = seq;

@@ -24,7 +24,7 @@ export class PgBatches {
 
   /**
    * Resolves with the result of `run` once it is committed. `run` may be called again, if something
-   * else in its transaction failed.
+   * else in its transaction failed, or if the commit did and may hold all the same.
    *
    * @throws what the database says; then nothing of it holds, unless the connection was lost in the commit itself
    */
@@ -46,18 +46,21 @@ export class PgBatches {
     this.#flushing = undefined;
   }
 
-  async #commit(batch: readonly Work[]): Promise<void> {
+  async #commit(batch: readonly Work[], isLast = false): Promise<void> {
+    const reached = { commit: false };
     try {
-      const results = await this.#transact(batch);
+      const results = await this.#transact(batch, reached);
       batch.forEach(({ resolve }, i) => resolve(results[i]));
     } catch (error) {
       // One that cannot be stored must not take the others with it.
       if (batch.length > 1) for (const one of batch) await this.#commit([one]);
+      // Lost in the commit, it may hold all the same: run again, it finds out.
+      else if (reached.commit && !isLast) await this.#commit(batch, true);
       else for (const { reject } of batch) reject(error);
     }
   }
 
-  async #transact(batch: readonly Work[]): Promise<unknown[]> {
+  async #transact(batch: readonly Work[], reached: { commit: boolean }): Promise<unknown[]> {
     const client = await this.#pool.connect();
     // Without a listener the loss of a connection would end the process.
     client.on('error', ignore);
@@ -66,6 +69,7 @@ export class PgBatches {
       await client.query('BEGIN');
       const results: unknown[] = [];
       for (const { run } of batch) results.push(await run(client));
+      reached.commit = true;
       await client.query('COMMIT');
       isWell = true;
       return results;

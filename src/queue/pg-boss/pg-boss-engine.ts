@@ -2,6 +2,7 @@
  * pg-boss as an engine of the queue: records in tables, their jobs in pg-boss, and both changed in
  * one transaction, so that they never differ.
  */
+import { randomInt } from 'node:crypto';
 import type { HostStatus, QueueCounters, TopHostsOptions } from '../delivery-queue.js';
 import type { Arrival, Change, Engine, Page, StoredRecord, Suspended } from '../engine/engine.js';
 import { keyOf, type Alarm, type Lane } from '../engine/mail-record.js';
@@ -17,6 +18,8 @@ import { openSchema, type Tables } from './pg-schema.js';
 /** A job this late is looked for, whether it is still there. */
 const LATE_MS = 3_600_000;
 const LATE_AT_ONCE = 100;
+/** Of PostgreSQL's `integer`. 0 is a message's first. */
+const MOST_VERSION = 2 ** 30;
 const RECORD = 'seq::float8 AS seq, version, data, alarm_at, lane';
 
 interface RecordRow {
@@ -56,7 +59,7 @@ export class PgBossEngine implements Engine {
 
   /** Resolves when tables and queues are there. Tried again by whoever needs them next. */
   async ready(): Promise<void> {
-    this.#opening ??= openSchema(this.#batches, this.#tables).then(() => this.#jobs.open());
+    this.#opening ??= openSchema(this.#batches, this.#tables, () => this.#jobs.open());
     try {
       await this.#opening;
     } catch (error) {
@@ -65,8 +68,15 @@ export class PgBossEngine implements Engine {
     }
   }
 
-  add(arrival: Arrival): Promise<number | undefined> {
-    return this.#transact((client) => this.#records.add(client, arrival));
+  async add(arrival: Arrival): Promise<number | undefined> {
+    // Run again after a commit whose answer was lost, it may find its own message.
+    let tried: number | undefined;
+    return await this.#transact(async (client) => {
+      const seq = await this.#records.add(client, arrival);
+      if (seq === undefined) return (await this.#records.isAt(client, tried, 0)) ? tried : undefined;
+      tried = seq;
+      return seq;
+    });
   }
 
   async fetch(lane: Lane, limit: number): Promise<StoredRecord[]> {
@@ -78,8 +88,14 @@ export class PgBossEngine implements Engine {
     return records;
   }
 
-  commit(change: Change): Promise<boolean> {
-    return this.#transact((client) => this.#records.commit(client, change));
+  async commit(change: Change): Promise<boolean> {
+    // As above.
+    const version = randomInt(1, MOST_VERSION);
+    return await this.#transact(
+      async (client) =>
+        (await this.#records.commit(client, change, version)) ||
+        (await this.#records.isAt(client, change.before.seq, version)),
+    );
   }
 
   postpone(stored: StoredRecord, alarm: Alarm | undefined): Promise<void> {

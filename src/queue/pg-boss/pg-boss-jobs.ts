@@ -22,6 +22,7 @@ export interface Boss {
   fetch(name: string, options: object): Promise<{ readonly data: object }[]>;
   deleteJob(name: string, id: string, options: object): Promise<unknown>;
   getJobById(name: string, id: string, options: GetOptions): Promise<{ readonly state: string } | null>;
+  on?(event: 'error', listener: (error: Error) => void): unknown;
   /** pg-boss 10: hands on the jobs of silent workers. */
   expire?(): Promise<unknown>;
   /** pg-boss 12: the same, of one queue. */
@@ -34,6 +35,9 @@ const LEAST_LEASE_MS = 1_000;
 const ENDLESS = 1_000_000_000;
 /** What nobody fetched for so long pg-boss would delete. Each alarm begins it again. */
 const RETENTION_SECONDS = 10 * 365 * 24 * 3600;
+/** PostgreSQL's word for it, and how many in a row are bad luck. */
+const DEADLOCK = '40P01';
+const DEADLOCKS = 10;
 
 export class PgBossJobs {
   readonly #boss: Boss;
@@ -48,7 +52,17 @@ export class PgBossJobs {
   }
 
   async open(): Promise<void> {
-    for (const lane of ['new', 'retry'] as const) await this.#boss.createQueue(this.#queue(lane));
+    for (const lane of ['new', 'retry'] as const) await this.#create(this.#queue(lane), DEADLOCKS);
+  }
+
+  async #create(queue: string, deadlocks: number): Promise<void> {
+    try {
+      await this.#boss.createQueue(queue);
+    } catch (error) {
+      // With the making of somebody else's queue.
+      if ((error as { readonly code?: unknown }).code !== DEADLOCK || deadlocks === 0) throw error;
+      await this.#create(queue, deadlocks - 1);
+    }
   }
 
   async set(runner: PgRunner, seq: number, before: Alarm | undefined, alarm: Alarm | undefined): Promise<void> {

@@ -48,16 +48,17 @@ export class PgRecords {
     return seq;
   }
 
-  async commit(client: PgRunner, change: Change): Promise<boolean> {
+  /** @param next the record's version from then on, which nobody else would choose */
+  async commit(client: PgRunner, change: Change, next: number): Promise<boolean> {
     const { before, from, to, alarm, job, changes, mail, now } = change;
     const { message, inline, entry, ended } = this.#tables;
     const { seq, version } = before;
     const at = [seq, version];
     const { rowCount } = to
       ? await client.query(
-          `UPDATE ${message} SET version = version + 1, data = $3, alarm_at = $4, lane = $5, holder = $6
+          `UPDATE ${message} SET version = $3, data = $4, alarm_at = $5, lane = $6, holder = $7
            WHERE seq = $1 AND version = $2`,
-          [...at, JSON.stringify(to), alarm?.at ?? null, alarm?.lane ?? null, holderOf(to) ?? null],
+          [...at, next, JSON.stringify(to), alarm?.at ?? null, alarm?.lane ?? null, holderOf(to) ?? null],
         )
       : await client.query(`DELETE FROM ${message} WHERE seq = $1 AND version = $2`, at);
     if (rowCount !== 1) return false;
@@ -77,6 +78,12 @@ export class PgRecords {
     if (job === 'set' || !to) await this.#jobs.set(client, seq, before.alarm, to ? alarm : undefined);
     for (const one of mail) await this.add(client, one);
     return true;
+  }
+
+  async isAt(client: PgRunner, seq: number | undefined, version: number): Promise<boolean> {
+    if (seq === undefined) return false;
+    const sql = `SELECT 1 FROM ${this.#tables.message} WHERE seq = $1 AND version = $2`;
+    return (await client.query(sql, [seq, version])).rows.length > 0;
   }
 
   /** Brings the index up to the record. New mail that goes out at its first attempt never changes it. */

@@ -2,7 +2,7 @@
  * The tables of the queue, beside those of pg-boss and in the same schema, all with the queue's name
  * as prefix; and how they came about, version by version.
  */
-import { QueueStorageError } from '../sqlite-database.js';
+import { QueueStorageError } from '../storage-error.js';
 import type { PgBatches } from './pg-batches.js';
 import type { PgRunner } from './pg-pool.js';
 
@@ -106,13 +106,14 @@ const MIGRATIONS: readonly ((tables: Tables) => string)[] = [
 ];
 
 /**
- * Makes the tables, or brings them up to date.
+ * Makes the tables, or brings them up to date; then whatever else is to be made by one process at a
+ * time.
  *
  * @throws {QueueStorageError} if they are of a newer version than this package knows
  */
-export async function openSchema(batches: PgBatches, tables: Tables): Promise<void> {
+export async function openSchema(batches: PgBatches, tables: Tables, more: () => Promise<void>): Promise<void> {
   await batches.run(async (client) => {
-    // One process at a time; the others find it done.
+    // One process at a time; the others find it done. pg-boss, left alone, makes queues deadlock.
     await client.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [tables.schema]);
     await client.query(`CREATE TABLE IF NOT EXISTS ${tables.schema} (version integer NOT NULL)`);
     const version = await versionOf(client, tables);
@@ -122,10 +123,12 @@ export async function openSchema(batches: PgBatches, tables: Tables): Promise<vo
         `the tables are of version ${String(version)}, this package knows ${String(MIGRATIONS.length)}: use the newer package`,
       );
     }
-    if (version === MIGRATIONS.length) return;
-    for (const migration of MIGRATIONS.slice(version)) await client.query(migration(tables));
-    await client.query(`DELETE FROM ${tables.schema}`);
-    await client.query(`INSERT INTO ${tables.schema} VALUES ($1)`, [MIGRATIONS.length]);
+    if (version < MIGRATIONS.length) {
+      for (const migration of MIGRATIONS.slice(version)) await client.query(migration(tables));
+      await client.query(`DELETE FROM ${tables.schema}`);
+      await client.query(`INSERT INTO ${tables.schema} VALUES ($1)`, [MIGRATIONS.length]);
+    }
+    await more();
   });
 }
 
