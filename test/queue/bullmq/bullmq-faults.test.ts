@@ -2,7 +2,6 @@
  * What goes wrong around the queue on BullMQ: a worker that is cut off, a Redis that goes away,
  * jobs that somebody deleted. Nothing is lost, and copies come only where they must.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Queue } from 'bullmq';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -13,6 +12,7 @@ import { ManualClock, ScriptedTransport } from 'smtp-routes/testing';
 import { cableTo } from '../../cable.js';
 import { redisMissing, startRedis, type RedisServer } from '../../redis-server.js';
 import { peerVersion } from '../peer-version.js';
+import { until } from '../until.js';
 
 const routes = defineRoutes({ relays: { a: { host: '192.0.2.1' } }, routes: [{ match: 'ALL', tiers: [['a']] }] });
 const mail = { envelope: { from: 'sender@example.net', to: ['one@a.test'] }, message: 'Subject: x\r\n\r\nx\r\n' };
@@ -133,15 +133,3 @@ describe.skipIf(redisMissing !== undefined)(
     });
   },
 );
-
-async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  const limit = performance.now() + 20_000;
-  for (;;) {
-    const holds = await Promise.resolve()
-      .then(condition)
-      .catch(() => false);
-    if (holds) return;
-    if (performance.now() > limit) throw new Error(`never came about: ${condition.toString()}`);
-    await sleep(10);
-  }
-}

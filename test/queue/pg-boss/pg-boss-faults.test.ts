@@ -2,7 +2,6 @@
  * What goes wrong around the queue on pg-boss: a worker that is cut off, a database that goes away,
  * jobs that somebody deleted. Nothing is lost, and copies come only where they must.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import type PgBoss from 'pg-boss';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -12,6 +11,7 @@ import { pgBossQueue, type PgPool } from 'smtp-routes/queue/pg-boss';
 import { ManualClock, ScriptedTransport } from 'smtp-routes/testing';
 import { postgresMissing, startPostgres, type PostgresServer } from '../../postgres-server.js';
 import { peerVersion } from '../peer-version.js';
+import { until } from '../until.js';
 import { startBoss } from './start-boss.js';
 
 const routes = defineRoutes({ relays: { a: { host: '192.0.2.1' } }, routes: [{ match: 'ALL', tiers: [['a']] }] });
@@ -116,7 +116,16 @@ describe.skipIf(postgresMissing !== undefined)(
       await second.queue.close();
     });
 
-    test('mail whose job somebody deleted is found', async () => {
+    test('many processes may open their queues at the same time', async () => {
+    const name = `together-${String(++names)}`;
+    const workers = Array.from({ length: 12 }, (_, i) => open(i % 3 === 0 ? `${name}-${String(i)}` : name, '250'));
+    await Promise.all(workers.map(({ queue }) => queue.submit(mail)));
+    const runs = await Promise.all(workers.map(({ queue }) => queue.runDue()));
+    expect(runs.flat().length).toBe(12);
+    for (const { queue } of workers) await queue.close();
+  });
+
+  test('mail whose job somebody deleted is found', async () => {
       const name = `deleted-${String(++names)}`;
       const first = open(name, '250');
       await first.queue.submit(mail);
@@ -162,15 +171,3 @@ describe.skipIf(postgresMissing !== undefined)(
     });
   },
 );
-
-async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  const limit = performance.now() + 20_000;
-  for (;;) {
-    const holds = await Promise.resolve()
-      .then(condition)
-      .catch(() => false);
-    if (holds) return;
-    if (performance.now() > limit) throw new Error(`never came about: ${condition.toString()}`);
-    await sleep(10);
-  }
-}
