@@ -117,15 +117,15 @@ describe.skipIf(postgresMissing !== undefined)(
     });
 
     test('many processes may open their queues at the same time', async () => {
-    const name = `together-${String(++names)}`;
-    const workers = Array.from({ length: 12 }, (_, i) => open(i % 3 === 0 ? `${name}-${String(i)}` : name, '250'));
-    await Promise.all(workers.map(({ queue }) => queue.submit(mail)));
-    const runs = await Promise.all(workers.map(({ queue }) => queue.runDue()));
-    expect(runs.flat().length).toBe(12);
-    for (const { queue } of workers) await queue.close();
-  });
+      const name = `together-${String(++names)}`;
+      const workers = Array.from({ length: 12 }, (_, i) => open(i % 3 === 0 ? `${name}-${String(i)}` : name, '250'));
+      await Promise.all(workers.map(({ queue }) => queue.submit(mail)));
+      const runs = await Promise.all(workers.map(({ queue }) => queue.runDue()));
+      expect(runs.flat().length).toBe(12);
+      for (const { queue } of workers) await queue.close();
+    });
 
-  test('mail whose job somebody deleted is found', async () => {
+    test('mail whose job somebody deleted is found', async () => {
       const name = `deleted-${String(++names)}`;
       const first = open(name, '250');
       await first.queue.submit(mail);
