@@ -1,20 +1,19 @@
 /**
- * The tests see `smtp-routes` by its public names, from the sources. With
- * SMTP_ROUTES_NODEMAILER=/folder/of/a/nodemailer the suite runs against that copy.
+ * The tests see `smtp-routes` by its public names, from the sources, and its peers in the version
+ * that `peers.ts` says.
  */
 import { join } from 'node:path';
 import { defineConfig, type ViteUserConfig } from 'vitest/config';
 import { ClosingLine } from './closing-line.js';
+import { otherPeers } from './peers.js';
 import { root, subpaths } from './subpaths.js';
-
-const nodemailer = process.env['SMTP_ROUTES_NODEMAILER'];
 
 const config: ViteUserConfig = defineConfig({
   root,
   resolve: {
     alias: [
       ...subpaths.map(({ name, source }) => ({ find: new RegExp(`^${name}$`), replacement: join(root, source) })),
-      ...(nodemailer === undefined ? [] : [{ find: /^nodemailer(?=\/|$)/, replacement: nodemailer }]),
+      ...otherPeers.map(({ name, folder }) => ({ find: new RegExp(`^${name}(?=/|$)`), replacement: folder })),
     ],
   },
   test: {

@@ -18,9 +18,10 @@ export type {
   Which,
 } from './delivery-queue.js';
 export { memoryQueue } from './memory-queue.js';
-export { QueueStorageError, type SqliteDatabase, type StorageProblem } from './sqlite-database.js';
+export type { SqliteDatabase } from './sqlite-database.js';
 export { sqliteQueue, type SqliteQueueOptions } from './sqlite-queue.js';
 export { MessageTooLargeError } from './message-bytes.js';
+export { QueueStorageError, type StorageProblem } from './storage-error.js';
 export { nextStep, type FailedRecipient, type QueuePossiblyDelivered, type Step, type StepInput } from './next-step.js';
 export type { AttemptNote, EntryRecipient, QueuedMessage, QueueEntry, Redirection } from './queue-entry.js';
 export type { QueueEvent } from './queue-event.js';

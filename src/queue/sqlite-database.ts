@@ -3,6 +3,7 @@
  * `node:sqlite` DatabaseSync. It is the queue's alone while the queue is open; other connections to
  * the same file, and other tables in it, are nobody's concern.
  */
+import { QueueStorageError, type StorageProblem } from './storage-error.js';
 
 /** What both drivers take and give back; blobs come back as Buffer or Uint8Array. */
 export type SqlValue = string | number | null | Uint8Array;
@@ -16,19 +17,6 @@ export interface SqlStatement {
 export interface SqliteDatabase {
   exec(sql: string): unknown;
   prepare(sql: string): SqlStatement;
-}
-
-export type StorageProblem = 'FULL' | 'LOCKED' | 'READ_ONLY' | 'SCHEMA' | 'STORAGE';
-
-/** The database did not take or give what was asked; nothing of it was stored. `cause` is the driver's error. */
-export class QueueStorageError extends Error {
-  override readonly name = 'QueueStorageError';
-  readonly code: `ERR_SMTP_ROUTES_QUEUE_${StorageProblem}`;
-
-  constructor(problem: StorageProblem, message: string, cause?: unknown) {
-    super(message, { cause });
-    this.code = `ERR_SMTP_ROUTES_QUEUE_${problem}`;
-  }
 }
 
 /** Primary result codes of SQLite, as names (better-sqlite3) and numbers (node:sqlite). */

@@ -4,24 +4,39 @@
  * and what the server took is held against what was acknowledged.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { createInterface } from 'node:readline';
 import { seededRandom } from 'smtp-routes/testing';
 import { root } from '../docs/run-typescript.js';
-import { startUnreliableServer } from './unreliable-server.js';
+import { startUnreliableServer, type Accepted } from './unreliable-server.js';
 
 export interface CrashOptions {
   /** Where the queue is, as `open-queue.ts` reads it. */
   readonly place: string;
+  /** The mischief ends after so long at the latest. */
   readonly seconds: number;
+  /** And before that, once so many messages were stored and most of them delivered. */
+  readonly messages?: number;
   readonly seed: number;
+  /** Of the SMTP server: how many of the transactions go wrong. */
+  readonly faultRate: number;
   /** Processes at once. */
   readonly workers: number;
   /** How long a process lives at most before it is killed. */
   readonly lifeMs: number;
   readonly drainMs: number;
-  /** Other mischief while they run. `disturbed` notes a moment in which a copy may be made. */
-  readonly meanwhile?: (workers: ReadonlySet<ChildProcess>, disturbed: () => void) => Promise<void>;
+  readonly meanwhile?: (mischief: Mischief) => Promise<void>;
+}
+
+/** What else may be done while they run. */
+export interface Mischief {
+  /** Resolves when so many messages are stored, or the end has come. */
+  stored(messages: number): Promise<void>;
+  /** Stops the youngest process for so long. */
+  freeze(ms: number): Promise<void>;
+  /** Does something to what is behind the queue, which any worker may feel. */
+  disturb(what: () => Promise<void>): Promise<void>;
 }
 
 export interface CrashReport {
@@ -36,6 +51,11 @@ export interface CrashReport {
   readonly summary: string;
 }
 
+/** From the server's 250 to the end of who heard it: longer than a commit takes on a busy machine. */
+const WINDOW_MS = 5_000;
+/** Of `messages`, when the mischief ends. */
+const MOST = 0.97;
+
 const worker = fileURLToPath(new URL('crash-worker.ts', import.meta.url));
 
 /** Without an IPC channel: what the process says is on its standard output or was never said. */
@@ -45,9 +65,11 @@ function startWorker(
 ): { child: ChildProcess; ended: Promise<void> } {
   const child = spawn(process.execPath, ['--import', 'tsx', worker, ...args], {
     cwd: root,
-    stdio: ['ignore', 'pipe', 'inherit'],
+    stdio: ['pipe', 'pipe', 'inherit'],
     env: { ...process.env, TSX_TSCONFIG_PATH: `${root}/tsconfig.json` },
   });
+  // It may be dead when it is told something.
+  child.stdin.on('error', () => undefined);
   const lines = createInterface({ input: child.stdout });
   lines.on('line', onLine);
   const ended = Promise.all([
@@ -57,48 +79,82 @@ function startWorker(
   return { child, ended };
 }
 
+/** When something happened, in the order of things and by the clock. */
+interface Moment {
+  readonly at: number;
+  readonly ms: number;
+}
+
 export async function crashRun(options: CrashOptions): Promise<CrashReport> {
-  const { place, seconds, seed, workers, lifeMs, drainMs, meanwhile } = options;
+  const { place, seconds, messages = Infinity, seed, faultRate, workers, lifeMs, drainMs, meanwhile } = options;
   const random = seededRandom(seed);
-  let moment = 0;
-  const next = (): number => ++moment;
-  const server = await startUnreliableServer(seededRandom(seed + 1), next);
+  let number = 0;
+  const next = (): number => ++number;
+  const now = (): Moment => ({ at: next(), ms: performance.now() });
+  const server = await startUnreliableServer(seededRandom(seed + 1), next, faultRate);
   const stored = new Set<string>();
   const committed = new Map<string, number>();
-  const kills: number[] = [];
-  const disturbances: number[] = [];
+  const killed = new Map<string, Moment>();
+  const frozen = new Map<string, Moment>();
+  const disturbances: Moment[] = [];
   const problems: string[] = [];
-  const running = new Set<ChildProcess>();
+  const running = new Map<string, ChildProcess>();
   const hear = (line: string): void => {
     const [word = '', id = ''] = line.split(' ');
-    if (word === 'stored') stored.add(id);
-    else if (word === 'delivered') committed.set(id, next());
+    if (word === 'delivered') committed.set(id, next());
+    if (word !== 'stored') return;
+    stored.add(id);
+    if (stored.size === messages) for (const child of running.values()) child.stdin?.write('enough\n');
+  };
+  const end = performance.now() + seconds * 1000;
+  const isOver = (): boolean =>
+    performance.now() > end ||
+    (stored.size >= messages && new Set(server.accepted.map((one) => one.bounceOf ?? one.id)).size > MOST * messages);
+  const mischief: Mischief = {
+    stored: async (count) => {
+      while (stored.size < count && !isOver()) await sleep(20);
+    },
+    freeze: async (ms) => {
+      const [name, child] = [...running].at(-1) ?? [];
+      if (name === undefined) return;
+      frozen.set(name, now());
+      child?.kill('SIGSTOP');
+      await sleep(ms);
+      child?.kill('SIGCONT');
+    },
+    disturb: async (what) => {
+      disturbances.push(now());
+      await what();
+      disturbances.push(now());
+    },
   };
   try {
-    const end = performance.now() + seconds * 1000;
-    let number = 0;
+    let names = 0;
     const killAgainAndAgain = async (): Promise<void> => {
-      while (performance.now() < end) {
+      while (!isOver()) {
         let ready: () => void = () => undefined;
         const isReady = new Promise<void>((resolve) => (ready = resolve));
-        const name = `w${String(number++)}`;
+        const name = `w${String(names++)}`;
         const { child, ended } = startWorker([place, String(server.port), name], (line) => {
           if (line === 'ready') ready();
           else hear(line);
         });
-        running.add(child);
+        running.set(name, child);
+        if (stored.size >= messages) child.stdin?.write('enough\n');
         await Promise.race([isReady, ended]);
-        await new Promise((resolve) => setTimeout(resolve, random() * lifeMs));
+        for (const until = performance.now() + random() * lifeMs; performance.now() < until && !isOver();) {
+          await sleep(Math.min(50, Math.max(1, until - performance.now())));
+        }
         if (child.exitCode !== null) problems.push(`${name} ended by itself with ${String(child.exitCode)}`);
+        killed.set(name, now());
         child.kill('SIGKILL');
-        running.delete(child);
+        running.delete(name);
         await ended;
-        kills.push(next());
       }
     };
-    const mischief = meanwhile?.(running, () => disturbances.push(next()));
-    await Promise.all([...Array.from({ length: workers }, killAgainAndAgain), mischief]);
+    await Promise.all([...Array.from({ length: workers }, killAgainAndAgain), meanwhile?.(mischief)]);
     server.recover();
+    const before = server.accepted.length;
     let counters = '';
     const { child, ended } = startWorker([place, String(server.port), 'last', 'drain'], (line) => {
       if (line.startsWith('counters ')) counters = line.slice('counters '.length);
@@ -108,31 +164,45 @@ export async function crashRun(options: CrashOptions): Promise<CrashReport> {
     await ended;
     clearTimeout(limit);
 
-    const copies = new Map<string, number[]>();
+    const copies = new Map<string, Accepted[]>();
     const bounced = new Set<string>();
-    for (const { id, bounceOf, at } of server.accepted) {
-      if (bounceOf === undefined) copies.set(id, [...(copies.get(id) ?? []), at]);
-      else bounced.add(bounceOf);
+    for (const one of server.accepted) {
+      if (one.bounceOf === undefined) copies.set(one.id, [...(copies.get(one.id) ?? []), one]);
+      else bounced.add(one.bounceOf);
     }
     const lost = [...stored].filter((id) => !copies.has(id) && !bounced.has(id));
-    let extra = 0;
-    for (const [id, times] of copies) {
-      for (const [i, at] of times.entries()) {
-        const before = times[i - 1];
-        if (before === undefined) continue;
-        extra++;
-        const killedBetween = [...kills, ...disturbances].some((moment) => moment > before && moment < at);
+    const extra = { ofKilled: 0, ofFrozen: 0, disturbed: 0 };
+    let longest = 0;
+    for (const [id, all] of copies) {
+      for (const [i, copy] of all.entries()) {
+        const first = all[i - 1];
+        if (!first) continue;
+        const death = killed.get(first.by);
+        const windowMs = death && death.at < copy.at ? death.ms - first.ms : Infinity;
+        // Who was stopped in the middle of a message goes on with it, whoever has it meanwhile.
+        const isLate = (frozen.get(copy.by)?.at ?? Infinity) < copy.at;
+        if (isLate || (frozen.get(first.by)?.at ?? Infinity) < copy.at) extra.ofFrozen++;
+        else if (disturbances.some(({ at }) => at > first.at && at < copy.at)) extra.disturbed++;
+        else {
+          extra.ofKilled++;
+          if (windowMs > WINDOW_MS)
+            problems.push(`${id} came again from ${copy.by}, though nothing befell ${first.by}`);
+          else longest = Math.max(longest, windowMs);
+        }
         const said = committed.get(id);
-        if (!killedBetween) problems.push(`${id} came again although nobody was killed meanwhile`);
-        if (said !== undefined && said < at) problems.push(`${id} came again after its delivery was committed`);
+        if (said !== undefined && said < copy.at && !isLate) {
+          problems.push(`${id} came again from ${copy.by} after ${first.by} had committed its delivery`);
+        }
       }
     }
     const summary =
-      `seed ${String(seed)}: ${String(kills.length)} kills, ${String(stored.size)} stored, ` +
-      `${String(copies.size)} delivered, ${String(bounced.size)} bounced, ${String(lost.length)} lost, ` +
-      `${String(extra)} extra copies in the window, ${String(server.faults)} faults, ` +
+      `seed ${String(seed)}: ${String(killed.size)} kills, ${String(stored.size)} stored, ` +
+      `${String(copies.size)} delivered (${String(server.accepted.length - before)} in the calm at the end), ` +
+      `${String(bounced.size)} bounced, ${String(lost.length)} lost, extra copies: ${String(extra.ofKilled)} of killed ` +
+      `workers (longest time from 250 to kill ${longest.toFixed(0)} ms), ${String(extra.ofFrozen)} of the stopped one, ` +
+      `${String(extra.disturbed)} around the restart; ${String(server.faults)} faults, ` +
       `${String(server.swallowed)} swallowed without a reply; ${counters}`;
-    return { kills: kills.length, stored: stored.size, lost, problems, counters, summary };
+    return { kills: killed.size, stored: stored.size, lost, problems, counters, summary };
   } finally {
     await server.close();
   }

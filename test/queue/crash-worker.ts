@@ -1,7 +1,8 @@
 /**
  * A process that submits and delivers, to be killed at any instant. It says on standard output what
  * it holds to be durable: `stored ID` when submit has resolved, `delivered ID` when a delivery is
- * committed. Once `drain` is asked for it submits nothing, and ends when its queue is empty.
+ * committed. Once it hears `enough` on standard input it submits nothing more. Asked to `drain` it
+ * submits nothing, and ends when its queue is empty.
  */
 import { writeSync } from 'node:fs';
 import { Deliverer, defineRoutes } from 'smtp-routes';
@@ -15,7 +16,7 @@ const say = (line: string): unknown => writeSync(1, `${line}\n`);
 
 const deliverer = new Deliverer({
   routes: defineRoutes({
-    relays: { unreliable: { host: '127.0.0.1', port: Number(port), pool: true, maxConnections: 8 } },
+    relays: { unreliable: { host: '127.0.0.1', port: Number(port), name, pool: true, maxConnections: 8 } },
     routes: [{ match: 'ALL', tiers: [['unreliable']] }],
   }),
   transport: nodemailerTransport(),
@@ -49,8 +50,10 @@ if (mode === 'drain') {
   say(`counters ${JSON.stringify({ delivered, softBounces, refused: hardBounces['5xx'] })}`);
 } else {
   let messages = 0;
-  const caller = async (): Promise<never> => {
-    for (;;) {
+  let isEnough = false;
+  process.stdin.once('data', () => (isEnough = true));
+  const caller = async (): Promise<void> => {
+    while (!isEnough) {
       const id = `${name}-${String(messages++)}`;
       // Now and then longer than a piece, so that half-stored messages are left behind as well.
       const filling = messages % 40 === 0 ? 'y'.repeat(99).concat('\r\n').repeat(5_000) : 'x\r\n';

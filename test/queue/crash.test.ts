@@ -23,6 +23,7 @@ test.skipIf(!anyDriver)(
         place: folder.file,
         seconds: SECONDS,
         seed: SEED,
+        faultRate: 0.35,
         workers: 2,
         lifeMs: 900,
         drainMs: DRAIN_MS,

@@ -14,18 +14,14 @@ const ignore = (): undefined => undefined;
 
 export async function openQueue(place: string, options: QueueOptions): Promise<OpenQueue> {
   if (place.startsWith('postgres:')) {
-    const [{ default: pg }, { default: PgBoss }, { pgBossQueue }] = await Promise.all([
+    const [{ default: pg }, { startBoss }, { pgBossQueue }] = await Promise.all([
       import('pg'),
-      import('pg-boss'),
+      import('./pg-boss/start-boss.js'),
       import('smtp-routes/queue/pg-boss'),
     ]);
     const pool = new pg.Pool({ connectionString: place, max: 4 });
     pool.on('error', ignore);
-    const boss = await started(() => {
-      const one = new PgBoss({ connectionString: place, max: 1, schedule: false, supervise: false });
-      one.on('error', ignore);
-      return one;
-    });
+    const boss = await startBoss(place, 1);
     const end = async (): Promise<void> => {
       await boss.stop({ graceful: false });
       await pool.end();
@@ -49,17 +45,4 @@ export async function openQueue(place: string, options: QueueOptions): Promise<O
   const database = anyDriver?.open(place);
   if (!database) throw new Error('no SQLite driver');
   return { queue: sqliteQueue({ ...options, database }), end: () => Promise.resolve() };
-}
-
-/** Starts one of these, again with another until the database is there. */
-async function started<T extends { start(): Promise<unknown> }>(make: () => T): Promise<T> {
-  for (;;) {
-    const one = make();
-    try {
-      await one.start();
-      return one;
-    } catch {
-      await new Promise((resolve) => setTimeout(resolve, 100));
-    }
-  }
 }

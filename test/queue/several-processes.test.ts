@@ -17,8 +17,7 @@ const PROCESSES = 3;
 test.skipIf(!anyDriver)('three processes deliver each message once', { timeout: 60_000 }, async () => {
   if (!anyDriver) return;
   const folder = scratch();
-  const server = await startUnreliableServer(Math.random, () => 0);
-  server.recover();
+  const server = await startUnreliableServer(Math.random, () => 0, 0);
   const database = anyDriver.open(folder.file);
   const routes = defineRoutes({
     relays: { main: { host: '192.0.2.1' } },

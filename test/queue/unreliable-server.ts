@@ -8,6 +8,10 @@ export interface Accepted {
   readonly id: string;
   /** Of which message this is the bounce. */
   readonly bounceOf?: string;
+  /** Who brought it, by its EHLO. */
+  readonly by: string;
+  /** When, by `performance.now()`. */
+  readonly ms: number;
   /** The order of events: of acceptances, and of whatever else asks for a number. */
   readonly at: number;
 }
@@ -27,8 +31,15 @@ type Fault = 'greeting' | 'mail' | 'rcpt' | 'reject' | 'data' | 'drop' | 'swallo
 
 const FAULTS: readonly Fault[] = ['greeting', 'mail', 'rcpt', 'reject', 'data', 'drop', 'swallow'];
 
-/** @param next numbers events in the order in which they happen */
-export async function startUnreliableServer(random: () => number, next: () => number): Promise<UnreliableServer> {
+/**
+ * @param next numbers events in the order in which they happen
+ * @param faultRate of connections and transactions, how many go wrong
+ */
+export async function startUnreliableServer(
+  random: () => number,
+  next: () => number,
+  faultRate: number,
+): Promise<UnreliableServer> {
   const accepted: Accepted[] = [];
   const sockets = new Set<Socket>();
   const count = { swallowed: 0, faults: 0 };
@@ -39,7 +50,7 @@ export async function startUnreliableServer(random: () => number, next: () => nu
     socket.once('close', () => sockets.delete(socket));
     socket.on('error', () => undefined);
     const fault = (): Fault | undefined => {
-      if (!faulty || random() > 0.35) return undefined;
+      if (!faulty || random() > faultRate) return undefined;
       count.faults++;
       return FAULTS[Math.floor(random() * FAULTS.length)];
     };
@@ -47,6 +58,7 @@ export async function startUnreliableServer(random: () => number, next: () => nu
     let body: string | undefined;
     let text = '';
     let recipients = 0;
+    let by = '';
     const say = (line: string): unknown => socket.write(`${line}\r\n`);
     say(now === 'greeting' ? '421 busy' : '220 unreliable ESMTP');
     socket.setEncoding('latin1').on('data', (chunk: string) => {
@@ -62,8 +74,10 @@ export async function startUnreliableServer(random: () => number, next: () => nu
 
     function command(line: string): void {
       const verb = line.slice(0, 4).toUpperCase();
-      if (verb === 'EHLO') say('250-unreliable\r\n250-PIPELINING\r\n250 ENHANCEDSTATUSCODES');
-      else if (verb === 'MAIL') say(now === 'mail' ? '451 4.3.0 not now' : '250 2.1.0 ok');
+      if (verb === 'EHLO') {
+        by = line.slice(5).trim();
+        say('250-unreliable\r\n250-PIPELINING\r\n250 ENHANCEDSTATUSCODES');
+      } else if (verb === 'MAIL') say(now === 'mail' ? '451 4.3.0 not now' : '250 2.1.0 ok');
       else if (verb === 'RCPT') {
         const isBounce = line.includes('bounces@');
         if (now === 'rcpt') say('450 4.2.0 later');
@@ -97,7 +111,7 @@ export async function startUnreliableServer(random: () => number, next: () => nu
       }
       const id = /^X-Id: (.*)$/m.exec(message)?.[1]?.trim() ?? '';
       const bounceOf = /^X-Bounce-Of: (.*)$/m.exec(message)?.[1]?.trim();
-      accepted.push({ id, at: next(), ...(bounceOf !== undefined && { bounceOf }) });
+      accepted.push({ id, by, at: next(), ms: performance.now(), ...(bounceOf !== undefined && { bounceOf }) });
       say('250 2.0.0 queued');
       now = fault();
     }

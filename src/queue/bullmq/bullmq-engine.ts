@@ -57,15 +57,15 @@ export class BullmqEngine implements Engine {
   }
 
   async commit(change: Change): Promise<boolean> {
-    const { before, to, alarm, job, mail } = change;
-    const guard = { key: this.#keys.record(before.seq), version: before.version };
+    const { before, to, alarm, job, mail, next } = change;
+    const guard = { key: this.#keys.record(before.seq), version: before.version, next };
     if (!(await this.#commits.change(guard, this.#records.change(change), mail))) return false;
     if (job === 'set' || !to) await this.#jobs.set(before.seq, before.alarm, to ? alarm : undefined);
     return true;
   }
 
   async postpone({ seq, version, alarm: before }: StoredRecord, alarm: Alarm | undefined): Promise<void> {
-    const guard = { key: this.#keys.record(seq), version };
+    const guard = { key: this.#keys.record(seq), version, next: version + 1 };
     if (await this.#commits.change(guard, this.#records.postpone(seq, alarm))) await this.#jobs.set(seq, before, alarm);
   }
 

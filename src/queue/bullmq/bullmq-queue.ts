@@ -5,12 +5,14 @@
 import { show, type Check } from '../../core/check-options.js';
 import type { DeliveryQueue } from '../delivery-queue.js';
 import { EngineStore } from '../engine/engine-store.js';
+import { inOurWords } from '../engine/in-our-words.js';
 import type { MessageStore } from '../engine/message-store.js';
 import { queueSettings, type QueueOptions } from '../queue-options.js';
 import { StoredQueue } from '../stored-queue.js';
 import { BullmqEngine } from './bullmq-engine.js';
 import { BullmqJobs } from './bullmq-jobs.js';
 import { RedisKeys } from './redis-keys.js';
+import { redisError } from './redis-error.js';
 import type { RedisClient } from './redis.js';
 import { redisMessages } from './redis-messages.js';
 
@@ -53,8 +55,9 @@ export function bullmqQueue(options: BullmqQueueOptions): DeliveryQueue {
     leaseMs,
     now: () => clock.now(),
   });
-  const engine = new BullmqEngine(options.connection, keys, jobs);
-  const messages = options.messages ?? redisMessages(options.connection, `${prefix}:{${name}}:body:`, clock);
+  const engine = inOurWords(new BullmqEngine(options.connection, keys, jobs), redisError);
+  const messages =
+    options.messages ?? inOurWords(redisMessages(options.connection, `${prefix}:{${name}}:body:`, clock), redisError);
   return new StoredQueue(new EngineStore({ engine, messages, maxMessageBytes, perDomain, clock }), options, settings);
 }
 

@@ -10,14 +10,21 @@ import type { RedisKeys } from './redis-keys.js';
 import type { RedisRecords } from './redis-records.js';
 
 interface Step {
-  readonly guard: Guard;
+  /** Of a record that is changed; a new message has its own. */
+  readonly guard?: Guard;
   readonly commands: readonly Command[];
-  readonly arrivals: readonly Arrival[];
+  readonly added: readonly Added[];
+}
+
+interface Added {
+  readonly arrival: Arrival;
+  /** Once it has one it keeps it, however often it is tried to be stored. */
+  seq?: number;
 }
 
 interface Done {
   readonly held: boolean;
-  /** Of the arrivals. */
+  /** Of what was added. */
   readonly seqs: readonly number[];
 }
 
@@ -38,15 +45,14 @@ export class RedisCommits {
 
   /** Answers its number. Undefined: its name is known. */
   async add(arrival: Arrival): Promise<number | undefined> {
-    const { ids, ended } = this.#keys;
-    const guard = { ids, ended, id: arrival.record.message.id };
-    const { held, seqs } = await this.#batches.run({ guard, commands: [], arrivals: [arrival] });
+    const { held, seqs } = await this.#batches.run({ commands: [], added: [{ arrival }] });
     return held ? seqs[0] : undefined;
   }
 
   /** Answers whether the guard held. */
   async change(guard: Guard, commands: readonly Command[], arrivals: readonly Arrival[] = []): Promise<boolean> {
-    return (await this.#batches.run({ guard, commands, arrivals })).held;
+    const added = arrivals.map((arrival) => ({ arrival }));
+    return (await this.#batches.run({ guard, commands, added })).held;
   }
 
   settled(): Promise<void> {
@@ -54,12 +60,7 @@ export class RedisCommits {
   }
 
   async #carryOut(steps: readonly Step[]): Promise<Done[]> {
-    const count = steps.reduce((sum, { arrivals }) => sum + arrivals.length, 0);
-    let seq = count > 0 ? Number(await this.#redis.call('INCRBY', this.#keys.last, count)) - count : 0;
-    const numbered = steps.map((step) => ({
-      ...step,
-      added: step.arrivals.map((arrival) => ({ seq: ++seq, arrival })),
-    }));
+    const numbered = await this.#number(steps);
     const answers = guarded(
       this.#redis,
       numbered.map(({ guard, commands, added }) => ({
@@ -78,5 +79,23 @@ export class RedisCommits {
       if (!held[i]) for (const one of added) await this.#jobs.set(one.seq, one.arrival.alarm, undefined);
     }
     return numbered.map(({ added }, i) => ({ held: held[i] === true, seqs: added.map((one) => one.seq) }));
+  }
+
+  async #number(
+    steps: readonly Step[],
+  ): Promise<{ readonly guard: Guard; readonly commands: readonly Command[]; readonly added: Required<Added>[] }[]> {
+    const { ids, ended, last } = this.#keys;
+    const without = steps.flatMap(({ added }) => added.filter(({ seq }) => seq === undefined));
+    const { length } = without;
+    const from = length > 0 ? Number(await this.#redis.call('INCRBY', last, length)) - length : 0;
+    for (const [i, one] of without.entries()) one.seq = from + i + 1;
+    return steps.map(({ guard, commands, added }) => {
+      const numbered = added.map(({ arrival, seq = 0 }) => ({ arrival, seq }));
+      const [first] = numbered;
+      const isNew = first && { ids, ended, id: first.arrival.record.message.id, seq: first.seq };
+      const holds = guard ?? isNew;
+      if (!holds) throw new TypeError('a step without a guard');
+      return { guard: holds, commands, added: numbered };
+    });
   }
 }

@@ -14,9 +14,10 @@ export type Command = readonly (string | number | Uint8Array)[];
 
 /** What must hold for commands to be carried out. */
 export type Guard =
-  | { readonly key: string; readonly version: number }
-  /** The name is in neither. */
-  | { readonly ids: string; readonly ended: string; readonly id: string };
+  /** `next`: the version afterwards. */
+  | { readonly key: string; readonly version: number; readonly next: number }
+  /** The name is in neither. `seq`: the number that it stands for afterwards. */
+  | { readonly ids: string; readonly ended: string; readonly id: string; readonly seq: number };
 
 /** Commands that are carried out together, if the guard holds. */
 export interface Guarded {
@@ -27,32 +28,37 @@ export interface Guarded {
 const SCRIPT = `
 local answers, i = {}, 1
 while i <= #ARGV do
-  local kind, key, value, other = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
+  local kind, key, value, after, other = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4]
+  local now = redis.call('HGET', key, kind == 'version' and kind or value)
   local holds
   if kind == 'version' then
-    holds = redis.call('HGET', key, 'version') == value
+    holds = now == value
   else
-    holds = redis.call('HEXISTS', key, value) == 0 and not redis.call('ZSCORE', other, value)
+    holds = not now and not redis.call('ZSCORE', other, value)
   end
-  local stop = i + 5 + tonumber(ARGV[i + 4])
-  i = i + 5
+  local stop = i + 6 + tonumber(ARGV[i + 5])
+  i = i + 6
   while holds and i < stop do
     local length = tonumber(ARGV[i])
     redis.call(unpack(ARGV, i + 1, i + length))
     i = i + length + 1
   end
   i = stop
-  answers[#answers + 1] = holds and 1 or 0
+  answers[#answers + 1] = (holds or now == after) and 1 or 0
 end
 return answers`;
 const SHA = createHash('sha1').update(SCRIPT).digest('hex');
 
-/** Answers for each whether its guard held. They are carried out one after the other, each as the one before left things. */
+/**
+ * Answers for each whether its guard held, now or when it was carried out before: a client that lost
+ * the answer sends the script again. They are carried out one after the other, each as the one before
+ * left things.
+ */
 export async function guarded(redis: RedisClient, steps: readonly Guarded[]): Promise<boolean[]> {
   const args: (string | number | Buffer)[] = [];
   for (const { guard, commands } of steps) {
-    if ('key' in guard) args.push('version', guard.key, guard.version, '');
-    else args.push('new', guard.ids, guard.id, guard.ended);
+    if ('key' in guard) args.push('version', guard.key, guard.version, guard.next, '');
+    else args.push('new', guard.ids, guard.id, guard.seq, guard.ended);
     const place = args.push(0) - 1;
     for (const command of commands) {
       args.push(command.length);

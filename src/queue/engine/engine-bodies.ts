@@ -52,6 +52,13 @@ export class EngineBodies {
     if (key !== undefined) await this.#messages.remove(key).catch(() => undefined);
   }
 
+  /** The same for a body whose message may have been stored, by a step that was taken twice or whose end nobody heard of. */
+  async dropUnowned(key: string | undefined): Promise<void> {
+    if (key === undefined) return;
+    const isOwned = await this.#engine.ownsBody(key).catch(() => true);
+    if (!isOwned) await this.drop(key);
+  }
+
   /** What deliveries read; in the order of the records, undefined for a body that is not there. */
   async open(
     records: readonly {

@@ -40,7 +40,7 @@ export class EngineResults {
       return { to: after, job: isLate && after ? 'keep' : 'set', changes, mail: isLate ? [] : arrivals, value };
     });
     if (!settled || settled.isLate)
-      for (const body of bodies) await this.#bodies.drop('key' in body ? body.key : undefined);
+      for (const body of bodies) await this.#bodies.dropUnowned('key' in body ? body.key : undefined);
     if (!settled) return { lost: results.map(({ key }) => key), done: false, woken: [] };
     await this.#bodies.drop(settled.body);
     const woken: { domain: string; entries: number }[] = [];

@@ -85,17 +85,11 @@ export class EngineStore implements QueueStore {
       ? claimEntries(record, 0, claim.by, ({ entry }) => isFree(entry.domain))
       : { after: record, claimed: [] };
     const arrival = arrivalOf(after, body);
-    let seq: number | undefined;
-    try {
-      seq = await this.#engine.add(arrival);
-    } catch (error) {
-      await this.#bodies.drop(key);
-      throw error;
-    }
+    // If this fails nobody knows whether the message is stored: its body is left, and swept if it is of nobody.
+    const seq = await this.#engine.add(arrival);
     const { size } = record.message;
     if (seq === undefined) {
-      // Ours after all, if the answer to storing it was lost and it was stored again.
-      if (key === undefined || !(await this.#engine.ownsBody(key))) await this.#bodies.drop(key);
+      await this.#bodies.dropUnowned(key);
       return { known: true, size, claimed: [] };
     }
     const ours = seq;

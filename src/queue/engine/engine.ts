@@ -10,7 +10,8 @@
  *   and hands it on when that worker is not heard of for the length of the lease. Two lanes, queues
  *   of the engine, keep mail not tried yet apart from what waits for a retry, so that neither
  *   starves the other. Its own count of attempts is made endless: how often is ours to say.
- * - **A record is replaced by who saw its latest version** (`commit` is a compare-and-swap). That
+ * - **A record is replaced by who saw its latest version** (`commit` is a compare-and-swap; carried
+ *   out twice, as where its answer was lost, it is still one success). That
  *   makes verbs, counters and wake-ups right from any process without locks, and a result counts
  *   only if the token of its claim is still the entry's: a late one removes recipients that were
  *   delivered, and decides nothing else.
@@ -33,7 +34,7 @@ import type { Alarm, DomainChange, Lane, MailRecord } from './mail-record.js';
 export interface StoredRecord {
   /** Grows with the order of arrival. */
   readonly seq: number;
-  /** 0 for a new one; one more after every commit. */
+  /** 0 for a new one, another after every commit. */
   readonly version: number;
   readonly data: string;
   readonly alarm?: Alarm;
@@ -53,6 +54,11 @@ export interface Arrival {
 /** A new state of a record. All of it happens, or nothing. */
 export interface Change {
   readonly before: StoredRecord;
+  /**
+   * The version after it, which nobody else would choose: where the answer to a commit was lost and it
+   * is carried out again, it finds its own work, and that is a success.
+   */
+  readonly next: number;
   /** As parsed from `before`. */
   readonly from: MailRecord;
   /** Undefined: the message has ended. */

@@ -23,6 +23,7 @@ export interface Boss {
   fetch(name: string, options: object): Promise<{ readonly data: object }[]>;
   deleteJob(name: string, ids: string[], options: object): Promise<unknown>;
   getJobById(name: string, id: string, options: GetOptions): Promise<{ readonly state: string } | null>;
+  on?(event: 'error', listener: (error: Error) => void): unknown;
   /** pg-boss 10: hands on the jobs of silent workers. */
   expire?(): Promise<unknown>;
   /** pg-boss 12: the same, of one queue. */
@@ -43,6 +44,9 @@ const LEAST_LEASE_MS = 1_000;
 const ENDLESS = 1_000_000_000;
 /** What nobody fetched for so long pg-boss would delete. Each alarm begins it again. */
 const RETENTION_SECONDS = 10 * 365 * 24 * 3600;
+/** PostgreSQL's word for it, and how many in a row are bad luck. */
+const DEADLOCK = '40P01';
+const DEADLOCKS = 10;
 
 export class PgBossJobs {
   readonly #boss: Boss;
@@ -57,7 +61,17 @@ export class PgBossJobs {
   }
 
   async open(): Promise<void> {
-    for (const lane of LANES) await this.#boss.createQueue(this.#queue(lane));
+    for (const lane of LANES) await this.#create(this.#queue(lane), DEADLOCKS);
+  }
+
+  async #create(queue: string, deadlocks: number): Promise<void> {
+    try {
+      await this.#boss.createQueue(queue);
+    } catch (error) {
+      // With the making of somebody else's queue.
+      if ((error as { readonly code?: unknown }).code !== DEADLOCK || deadlocks === 0) throw error;
+      await this.#create(queue, deadlocks - 1);
+    }
   }
 
   /** Of many messages at once: by lane, one statement to delete and one to insert. */
@@ -94,10 +108,10 @@ export class PgBossJobs {
       await insert(name, jobs, { db: dbOf(runner) });
       return;
     }
-    let inserted: number | null = null;
+    const seen: { inserted: number | null } = { inserted: null };
     const executeSql: BossDb['executeSql'] = async (text, values) => {
       const result = await runner.query(text, values);
-      inserted = result.rowCount;
+      seen.inserted = result.rowCount;
       return result;
     };
     await insert(
@@ -105,7 +119,7 @@ export class PgBossJobs {
       { db: { executeSql } },
     );
     // It says nothing if its queue was deleted.
-    if (inserted !== jobs.length) throw new Error(`pg-boss did not take jobs for ${name}`);
+    if (seen.inserted !== jobs.length) throw new Error(`pg-boss did not take jobs for ${name}`);
   }
 
   /** Numbers of messages whose jobs are ours for the length of a lease. */
@@ -122,7 +136,9 @@ export class PgBossJobs {
         }
       },
     };
-    const jobs = await this.#boss.fetch(this.#queue(lane), { batchSize, priority: false, db });
+    // All are of one priority; only 10 has to be told, and late 12 warns of it.
+    const order = this.#boss.expire && { priority: false };
+    const jobs = await this.#boss.fetch(this.#queue(lane), { batchSize, db, ...order });
     if (trouble !== undefined) throw trouble as Error;
     return jobs.map(({ data }) => (data as { seq: number }).seq);
   }

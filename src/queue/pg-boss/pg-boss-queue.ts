@@ -5,11 +5,14 @@
 import { isDuration, show, type Check } from '../../core/check-options.js';
 import type { DeliveryQueue } from '../delivery-queue.js';
 import { EngineStore } from '../engine/engine-store.js';
+import { inOurWords } from '../engine/in-our-words.js';
 import type { MessageStore } from '../engine/message-store.js';
 import { queueSettings, type QueueOptions } from '../queue-options.js';
 import { StoredQueue } from '../stored-queue.js';
+import { hearErrors } from './hear-errors.js';
 import { PgBossEngine } from './pg-boss-engine.js';
 import { PgBossJobs, type Boss } from './pg-boss-jobs.js';
+import { pgError } from './pg-error.js';
 import type { PgPool } from './pg-pool.js';
 import { tablesOf } from './pg-schema.js';
 import { tableMessages } from './table-messages.js';
@@ -60,8 +63,14 @@ export function pgBossQueue(options: PgBossQueueOptions): DeliveryQueue {
   const { clock, random } = deliverer;
   const tables = tablesOf(schema, name);
   const jobs = new PgBossJobs(options.boss, name, settings.leaseMs);
-  const engine = new PgBossEngine({ pool: options.pool, tables, jobs, dice: random() });
-  const messages = options.messages ?? tableMessages(options.pool, tables, clock, () => engine.ready());
+  hearErrors(options.pool, options.boss);
+  const engine = inOurWords(new PgBossEngine({ pool: options.pool, tables, jobs, dice: random() }), pgError);
+  const messages =
+    options.messages ??
+    inOurWords(
+      tableMessages(options.pool, tables, clock, () => engine.ready()),
+      pgError,
+    );
   const { maxMessageBytes, perDomain } = settings;
   return new StoredQueue(new EngineStore({ engine, messages, maxMessageBytes, perDomain, clock }), options, settings);
 }

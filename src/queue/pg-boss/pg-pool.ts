@@ -18,6 +18,7 @@ export interface PgClient {
 export interface PgPool {
   query(text: string, values?: unknown[]): Promise<PgResult>;
   connect(): Promise<PgClient>;
+  on?(event: 'error', listener: (error: Error) => void): unknown;
 }
 
 /** Something that runs statements: the pool, or the client of a transaction. */

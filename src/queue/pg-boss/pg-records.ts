@@ -5,6 +5,7 @@
  */
 import type { Arrival, Change, StoredRecord } from '../engine/engine.js';
 import { holderOf, retryAt, type Alarm, type MailRecord } from '../engine/mail-record.js';
+import { PgArrivals } from './pg-arrivals.js';
 import type { PgBossJobs, JobMove } from './pg-boss-jobs.js';
 import type { PgNumbers } from './pg-numbers.js';
 import type { PgRunner } from './pg-pool.js';
@@ -12,9 +13,16 @@ import type { Tables } from './pg-schema.js';
 import { valuesOf } from './pg-values.js';
 
 export type PgStep =
-  | { readonly do: 'add'; readonly arrival: Arrival }
+  | {
+      readonly do: 'add';
+      readonly arrival: Arrival;
+      /** The number it had when it was carried out before. */
+      tried?: number | undefined;
+    }
   | { readonly do: 'change'; readonly change: Change }
   | { readonly do: 'postpone'; readonly stored: StoredRecord; readonly alarm: Alarm | undefined };
+
+const NONE: ReadonlySet<number> = new Set();
 
 type Ended = Change & { readonly to: undefined };
 type Altered = Change & { readonly to: MailRecord };
@@ -29,11 +37,13 @@ export class PgRecords {
   readonly #tables: Tables;
   readonly #jobs: PgBossJobs;
   readonly #numbers: PgNumbers;
+  readonly #arrivals: PgArrivals;
 
   constructor(tables: Tables, jobs: PgBossJobs, numbers: PgNumbers) {
     this.#tables = tables;
     this.#jobs = jobs;
     this.#numbers = numbers;
+    this.#arrivals = new PgArrivals(tables);
   }
 
   /**
@@ -41,8 +51,9 @@ export class PgRecords {
    * changed meanwhile, and nothing was done.
    *
    * @param steps one for each message at most
+   * @param isAgain whether they may have been carried out before
    */
-  async carryOut(client: PgRunner, steps: readonly PgStep[]): Promise<(number | undefined)[]> {
+  async carryOut(client: PgRunner, steps: readonly PgStep[], isAgain: boolean): Promise<(number | undefined)[]> {
     const changes = steps.flatMap((step) => (step.do === 'change' ? step.change : []));
     const postponed = steps.flatMap((step) => (step.do === 'postpone' ? step : []));
     const done = new Set([
@@ -52,7 +63,7 @@ export class PgRecords {
     ]);
     const changed = changes.filter(({ before }) => done.has(before.seq));
     await this.#index(client, changed.filter(isAltered));
-    const added = await this.#add(client, [
+    const added = await this.#arrivals.add(client, [
       ...steps.flatMap((step) => (step.do === 'add' ? step.arrival : [])),
       ...changed.flatMap(({ mail }) => mail),
     ]);
@@ -67,78 +78,39 @@ export class PgRecords {
         .map(({ stored: { seq, alarm }, alarm: after }) => ({ seq, before: alarm, after })),
       ...[...added].map(([{ alarm }, seq]) => ({ seq, before: undefined, after: alarm })),
     ]);
+    const before = isAgain ? await this.#doneBefore(client, steps) : NONE;
     return steps.map((step) => {
-      if (step.do === 'add') return added.get(step.arrival);
+      if (step.do === 'add') {
+        const { tried = -1 } = step;
+        step.tried = added.get(step.arrival);
+        return step.tried ?? (before.has(tried) ? tried : undefined);
+      }
       const seq = messageOf(step);
-      return seq !== undefined && done.has(seq) ? seq : undefined;
+      return seq !== undefined && (done.has(seq) || before.has(seq)) ? seq : undefined;
     });
   }
 
-  /** Those whose name is free, with their numbers. */
-  async #add(client: PgRunner, arrivals: readonly Arrival[]): Promise<Map<Arrival, number>> {
-    // Of two by one name the first has it.
-    const byId = new Map([...arrivals].reverse().map((one) => [one.record.message.id, one]));
-    if (byId.size === 0) return new Map();
-    const { message, entry, inline } = this.#tables;
-    const rows = [...byId.values()].map(({ record, alarm, inline: bytes }) => [
-      record.message.id,
-      JSON.stringify(record),
-      record.body,
-      alarm?.at,
-      alarm?.lane,
-      holderOf(record),
-      bytes,
-      record.entries.map(({ n }) => n),
-      record.entries.map((one) => one.entry.domain),
-    ]);
-    const { text, values } = valuesOf(
-      ['text', 'text', 'text', 'float8', 'text', 'text', 'bytea', 'int[]', 'text[]'],
-      rows,
-    );
-    const inserted = await client.query(
-      `WITH new (id, data, body, alarm_at, lane, holder, bytes, ns, domains) AS (VALUES ${text}),
-       m AS (INSERT INTO ${message} (id, data, body, alarm_at, lane, holder)
-         SELECT id, data, body, alarm_at, lane, holder FROM new ON CONFLICT (id) DO NOTHING RETURNING seq, id),
-       e AS (INSERT INTO ${entry} (seq, n, domain)
-         SELECT seq, x.n, x.domain FROM m JOIN new USING (id), unnest(ns, domains) AS x (n, domain)),
-       i AS (INSERT INTO ${inline} (seq, bytes) SELECT seq, bytes FROM m JOIN new USING (id) WHERE bytes IS NOT NULL)
-       SELECT seq::float8 AS seq, id FROM m`,
-      values,
-    );
-    const ended = await this.#takenBack(
-      client,
-      [...byId.values()].flatMap(({ record }) => (record.named ? record.message.id : [])),
-    );
-    const added = new Map<Arrival, number>();
-    for (const { seq, id } of inserted.rows as { seq: number; id: string }[]) {
-      const arrival = byId.get(id);
-      if (arrival && !ended.has(id)) added.set(arrival, seq);
-    }
-    return added;
-  }
-
-  /** Of messages just stored, those whose name an earlier one had lately. Looked for only now: who ended it held the name until then. */
-  async #takenBack(client: PgRunner, ids: readonly string[]): Promise<Set<string>> {
-    if (ids.length === 0) return new Set();
-    const { message, entry, inline, ended } = this.#tables;
-    const { rows } = await client.query(
-      `WITH known AS (SELECT id FROM ${ended} WHERE id = ANY($1::text[])),
-       m AS (DELETE FROM ${message} m USING known WHERE m.id = known.id RETURNING m.seq),
-       e AS (DELETE FROM ${entry} USING m WHERE ${entry}.seq = m.seq),
-       i AS (DELETE FROM ${inline} USING m WHERE ${inline}.seq = m.seq)
-       SELECT id FROM known`,
-      [ids],
-    );
-    return new Set((rows as { id: string }[]).map(({ id }) => id));
+  /** Messages that are as one of these steps leaves them. */
+  async #doneBefore(client: PgRunner, steps: readonly PgStep[]): Promise<ReadonlySet<number>> {
+    const left = steps.flatMap((step): [number, number][] => {
+      if (step.do === 'add') return step.tried === undefined ? [] : [[step.tried, 0]];
+      return step.do === 'change' ? [[step.change.before.seq, step.change.next]] : [];
+    });
+    if (left.length === 0) return NONE;
+    const { text, values } = valuesOf(['bigint', 'int'], left);
+    const sql = `SELECT m.seq::float8 AS seq FROM ${this.#tables.message} m
+      JOIN (VALUES ${text}) AS c (seq, version) USING (seq, version)`;
+    return new Set(seqsOf(await client.query(sql, values)));
   }
 
   async #alter(client: PgRunner, changes: readonly Altered[]): Promise<number[]> {
     if (changes.length === 0) return [];
     const { text, values } = valuesOf(
-      ['bigint', 'int', 'text', 'float8', 'text', 'text'],
-      inOrder(changes).map(({ before: { seq, version }, to, alarm }) => [
+      ['bigint', 'int', 'int', 'text', 'float8', 'text', 'text'],
+      inOrder(changes).map(({ before: { seq, version }, next, to, alarm }) => [
         seq,
         version,
+        next,
         JSON.stringify(to),
         alarm?.at,
         alarm?.lane,
@@ -148,8 +120,8 @@ export class PgRecords {
     return seqsOf(
       await client.query(
         `UPDATE ${this.#tables.message} m
-         SET version = m.version + 1, data = c.data, alarm_at = c.alarm_at, lane = c.lane, holder = c.holder
-         FROM (VALUES ${text}) AS c (seq, version, data, alarm_at, lane, holder)
+         SET version = c.next, data = c.data, alarm_at = c.alarm_at, lane = c.lane, holder = c.holder
+         FROM (VALUES ${text}) AS c (seq, version, next, data, alarm_at, lane, holder)
          WHERE m.seq = c.seq AND m.version = c.version RETURNING m.seq::float8 AS seq`,
         values,
       ),

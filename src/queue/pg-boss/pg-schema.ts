@@ -2,7 +2,7 @@
  * The tables of the queue, beside those of pg-boss and in the same schema, all with the queue's name
  * as prefix; and how they came about, version by version.
  */
-import { QueueStorageError } from '../sqlite-database.js';
+import { QueueStorageError } from '../storage-error.js';
 import type { PgPool, PgRunner } from './pg-pool.js';
 import { transact } from './pg-transaction.js';
 

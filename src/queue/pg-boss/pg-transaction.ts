@@ -1,23 +1,29 @@
 /**
  * One transaction on a connection of the pool's.
  */
+import { UnsureError } from '../engine/batches.js';
 import type { PgClient, PgPool, PgRunner } from './pg-pool.js';
 
-/** @throws what the database says; then nothing of it holds, unless the connection was lost in the commit itself */
+/**
+ * @throws what the database says; then nothing of it holds
+ * @throws {UnsureError} if it was to be committed and that failed, with the reason as `cause`
+ */
 export async function transact<T>(pool: PgPool, work: (client: PgRunner) => Promise<T>): Promise<T> {
   const client = await pool.connect();
   // Without a listener the loss of a connection would end the process.
   client.on('error', ignore);
   let isWell = false;
+  let isUnsure = false;
   try {
     await client.query('BEGIN');
     const result = await work(client);
+    isUnsure = true;
     await client.query('COMMIT');
     isWell = true;
     return result;
   } catch (error) {
     isWell = await rolledBack(client);
-    throw error;
+    throw isUnsure ? new UnsureError('the commit may hold', { cause: error }) : error;
   } finally {
     client.off('error', ignore);
     client.release(!isWell);

@@ -2,7 +2,6 @@
  * What goes wrong around the queue on BullMQ: a worker that is cut off, a Redis that goes away,
  * jobs that somebody deleted. Nothing is lost, and copies come only where they must.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Queue } from 'bullmq';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -12,131 +11,125 @@ import { bullmqQueue, type RedisClient } from 'smtp-routes/queue/bullmq';
 import { ManualClock, ScriptedTransport } from 'smtp-routes/testing';
 import { cableTo } from '../../cable.js';
 import { redisMissing, startRedis, type RedisServer } from '../../redis-server.js';
+import { peerVersion } from '../peer-version.js';
+import { until } from '../until.js';
 
 const routes = defineRoutes({ relays: { a: { host: '192.0.2.1' } }, routes: [{ match: 'ALL', tiers: [['a']] }] });
 const mail = { envelope: { from: 'sender@example.net', to: ['one@a.test'] }, message: 'Subject: x\r\n\r\nx\r\n' };
 
-describe.skipIf(redisMissing !== undefined)(`BullMQ ${redisMissing ?? ''}`, { timeout: 60_000 }, () => {
-  let server: RedisServer;
-  let connection: Redis;
-  let names = 0;
-  const connect = (port = server.port): Redis => {
-    const redis = new Redis(port, '127.0.0.1', { maxRetriesPerRequest: null });
-    redis.on('error', () => undefined);
-    return redis;
-  };
-  beforeAll(async () => {
-    server = await startRedis();
-    connection = connect();
-  }, 60_000);
-  afterAll(async () => {
-    connection.disconnect();
-    await server[Symbol.asyncDispose]();
-  });
+describe.skipIf(redisMissing !== undefined)(
+  `BullMQ ${peerVersion('bullmq')} ${redisMissing ?? ''}`,
+  { timeout: 60_000 },
+  () => {
+    let server: RedisServer;
+    let connection: Redis;
+    let names = 0;
+    const connect = (port = server.port): Redis => {
+      const redis = new Redis(port, '127.0.0.1', { maxRetriesPerRequest: null });
+      redis.on('error', () => undefined);
+      return redis;
+    };
+    beforeAll(async () => {
+      server = await startRedis();
+      connection = connect();
+    }, 60_000);
+    afterAll(async () => {
+      connection.disconnect();
+      await server[Symbol.asyncDispose]();
+    });
 
-  function open(
-    name: string,
-    script: string | readonly string[],
-    options: Partial<QueueOptions> & { connection?: RedisClient; clock?: ManualClock } = {},
-  ): { queue: DeliveryQueue; transport: ScriptedTransport; events: QueueEvent[] } {
-    const { clock, ...rest } = options;
-    const transport = new ScriptedTransport({ a: script });
-    const deliverer = new Deliverer({ routes, transport, random: () => 0.5, ...(clock && { clock }) });
-    const events: QueueEvent[] = [];
-    const onEvent = (event: QueueEvent): unknown => events.push(event);
-    return { queue: bullmqQueue({ deliverer, connection, name, onEvent, ...rest }), transport, events };
-  }
+    function open(
+      name: string,
+      script: string | readonly string[],
+      options: Partial<QueueOptions> & { connection?: RedisClient; clock?: ManualClock } = {},
+    ): { queue: DeliveryQueue; transport: ScriptedTransport; events: QueueEvent[] } {
+      const { clock, ...rest } = options;
+      const transport = new ScriptedTransport({ a: script });
+      const deliverer = new Deliverer({ routes, transport, random: () => 0.5, ...(clock && { clock }) });
+      const events: QueueEvent[] = [];
+      const onEvent = (event: QueueEvent): unknown => events.push(event);
+      return { queue: bullmqQueue({ deliverer, connection, name, onEvent, ...rest }), transport, events };
+    }
 
-  test('a worker cut off for longer than its lease: another delivers, and the late result undoes nothing', async () => {
-    const name = `cut-off-${String(++names)}`;
-    const cable = await cableTo(server.port);
-    const far = connect(cable.port);
-    const lease = { leaseMs: 1_000, pollMs: 50 };
-    const first = open(name, 'stall@mail', { ...lease, connection: far });
-    await first.queue.submit(mail, { id: 'one' });
-    first.queue.start();
-    await until(() => first.transport.busy('a') === 1);
-    cable.cut();
+    test('a worker cut off for longer than its lease: another delivers, and the late result undoes nothing', async () => {
+      const name = `cut-off-${String(++names)}`;
+      const cable = await cableTo(server.port);
+      const far = connect(cable.port);
+      const lease = { leaseMs: 1_000, pollMs: 50 };
+      const first = open(name, 'stall@mail', { ...lease, connection: far });
+      await first.queue.submit(mail, { id: 'one' });
+      first.queue.start();
+      await until(() => first.transport.busy('a') === 1);
+      cable.cut();
 
-    const second = open(name, '250', lease);
-    second.queue.start();
-    await until(() => second.transport.trace.length === 1);
-    await until(async () => (await second.queue.counters()).active === 0);
-    cable.mend();
-    await until(() => first.transport.release() > 0);
-    await until(() => first.events.some(({ type }) => type === 'lease-lost'));
-    await until(() => second.events.some(({ type }) => type === 'claims-freed'));
-    const { delivered, active, inFlight } = await second.queue.counters();
-    expect({ delivered, active, inFlight }).toEqual({ delivered: 1, active: 0, inFlight: 0 });
-    await first.queue.close();
-    await second.queue.close();
-    far.disconnect();
-    await cable[Symbol.asyncDispose]();
-  });
+      const second = open(name, '250', lease);
+      second.queue.start();
+      await until(() => second.transport.trace.length === 1);
+      await until(async () => (await second.queue.counters()).active === 0);
+      cable.mend();
+      await until(() => first.transport.release() > 0);
+      await until(() => first.events.some(({ type }) => type === 'lease-lost'));
+      await until(() => second.events.some(({ type }) => type === 'claims-freed'));
+      const { delivered, active, inFlight } = await second.queue.counters();
+      expect({ delivered, active, inFlight }).toEqual({ delivered: 1, active: 0, inFlight: 0 });
+      await first.queue.close();
+      await second.queue.close();
+      far.disconnect();
+      await cable[Symbol.asyncDispose]();
+    });
 
-  test('a late result takes away what it delivered from whoever has the mail now', async () => {
-    const name = `late-${String(++names)}`;
-    const lease = { leaseMs: 1_000, pollMs: 50 };
-    const two = { ...mail, envelope: { ...mail.envelope, to: ['one@a.test', 'two@a.test'] } };
-    const cable = await cableTo(server.port);
-    const far = connect(cable.port);
-    const first = open(name, 'stall@mail', { ...lease, connection: far });
-    await first.queue.submit(two, { id: 'two' });
-    first.queue.start();
-    await until(() => first.transport.busy('a') === 1);
-    cable.cut();
-    const second = open(name, '450@rcpt later', { ...lease, profile: { initialRetryMs: 60_000 } });
-    second.queue.start();
-    await until(() => second.events.some(({ type }) => type === 'deferred'));
-    cable.mend();
-    await until(() => first.transport.release() > 0);
-    await until(async () => (await second.queue.counters()).active === 0);
-    expect((await second.queue.show()).entries).toEqual([]);
-    expect((await second.queue.counters()).delivered).toBe(2);
-    await first.queue.close();
-    await second.queue.close();
-    far.disconnect();
-    await cable[Symbol.asyncDispose]();
-  });
+    test('a late result takes away what it delivered from whoever has the mail now', async () => {
+      const name = `late-${String(++names)}`;
+      const lease = { leaseMs: 1_000, pollMs: 50 };
+      const two = { ...mail, envelope: { ...mail.envelope, to: ['one@a.test', 'two@a.test'] } };
+      const cable = await cableTo(server.port);
+      const far = connect(cable.port);
+      const first = open(name, 'stall@mail', { ...lease, connection: far });
+      await first.queue.submit(two, { id: 'two' });
+      first.queue.start();
+      await until(() => first.transport.busy('a') === 1);
+      cable.cut();
+      const second = open(name, '450@rcpt later', { ...lease, profile: { initialRetryMs: 60_000 } });
+      second.queue.start();
+      await until(() => second.events.some(({ type }) => type === 'deferred'));
+      cable.mend();
+      await until(() => first.transport.release() > 0);
+      await until(async () => (await second.queue.counters()).active === 0);
+      expect((await second.queue.show()).entries).toEqual([]);
+      expect((await second.queue.counters()).delivered).toBe(2);
+      await first.queue.close();
+      await second.queue.close();
+      far.disconnect();
+      await cable[Symbol.asyncDispose]();
+    });
 
-  test('mail whose job somebody deleted is found', async () => {
-    const name = `deleted-${String(++names)}`;
-    const first = open(name, '250');
-    await first.queue.submit(mail);
-    const jobs = new Queue(name, { connection, prefix: 'smtp-routes' });
-    await jobs.obliterate({ force: true });
-    await jobs.close();
-    expect(await first.queue.runDue()).toEqual([]);
-    const later = open(name, '250', { clock: new ManualClock(Date.now() + 2 * 3_600_000) });
-    expect((await later.queue.runDue()).length).toBe(1);
-    await first.queue.close();
-    await later.queue.close();
-  });
+    test('mail whose job somebody deleted is found', async () => {
+      const name = `deleted-${String(++names)}`;
+      const first = open(name, '250');
+      await first.queue.submit(mail);
+      const jobs = new Queue(name, { connection, prefix: 'smtp-routes' });
+      await jobs.obliterate({ force: true });
+      await jobs.close();
+      expect(await first.queue.runDue()).toEqual([]);
+      const later = open(name, '250', { clock: new ManualClock(Date.now() + 2 * 3_600_000) });
+      expect((await later.queue.runDue()).length).toBe(1);
+      await first.queue.close();
+      await later.queue.close();
+    });
 
-  test('Redis goes away and comes back: submits wait, the workers go on by themselves', async () => {
-    const name = `restart-${String(++names)}`;
-    const { queue, transport } = open(name, '250', { pollMs: 50 });
-    queue.start();
-    await queue.submit(mail);
-    await until(() => transport.trace.length === 1);
-    const restarted = server.restart();
-    const submitted = Promise.all(Array.from({ length: 20 }, () => queue.submit(mail)));
-    await restarted;
-    await submitted;
-    await until(async () => (await queue.counters()).active === 0);
-    expect((await queue.counters()).delivered).toBeGreaterThanOrEqual(21);
-    await queue.close();
-  });
-});
-
-async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  const limit = performance.now() + 20_000;
-  for (;;) {
-    const holds = await Promise.resolve()
-      .then(condition)
-      .catch(() => false);
-    if (holds) return;
-    if (performance.now() > limit) throw new Error(`never came about: ${condition.toString()}`);
-    await sleep(10);
-  }
-}
+    test('Redis goes away and comes back: submits wait, the workers go on by themselves', async () => {
+      const name = `restart-${String(++names)}`;
+      const { queue, transport } = open(name, '250', { pollMs: 50 });
+      queue.start();
+      await queue.submit(mail);
+      await until(() => transport.trace.length === 1);
+      const restarted = server.restart();
+      const submitted = Promise.all(Array.from({ length: 20 }, () => queue.submit(mail)));
+      await restarted;
+      await submitted;
+      await until(async () => (await queue.counters()).active === 0);
+      expect((await queue.counters()).delivered).toBeGreaterThanOrEqual(21);
+      await queue.close();
+    });
+  },
+);

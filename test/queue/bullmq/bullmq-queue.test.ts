@@ -8,8 +8,9 @@ import { systemClock } from '../../../src/delivery/system-clock.js';
 import { bullmqQueue } from 'smtp-routes/queue/bullmq';
 import { deliveryQueueContract } from 'smtp-routes/testing';
 import { redisMissing, startRedis, type RedisServer } from '../../redis-server.js';
+import { peerVersion } from '../peer-version.js';
 
-describe.skipIf(redisMissing !== undefined)(`BullMQ ${redisMissing ?? ''}`, () => {
+describe.skipIf(redisMissing !== undefined)(`BullMQ ${peerVersion('bullmq')} ${redisMissing ?? ''}`, () => {
   let server: RedisServer;
   let connection: Redis;
   let names = 0;

@@ -3,14 +3,16 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
-import PgBoss from 'pg-boss';
+import type PgBoss from 'pg-boss';
 import { afterAll, beforeAll, describe, test } from 'vitest';
 import { systemClock } from '../../../src/delivery/system-clock.js';
 import { pgBossQueue } from 'smtp-routes/queue/pg-boss';
 import { deliveryQueueContract } from 'smtp-routes/testing';
 import { postgresMissing, startPostgres, type PostgresServer } from '../../postgres-server.js';
+import { peerVersion } from '../peer-version.js';
+import { startBoss } from './start-boss.js';
 
-describe.skipIf(postgresMissing !== undefined)(`pg-boss ${postgresMissing ?? ''}`, () => {
+describe.skipIf(postgresMissing !== undefined)(`pg-boss ${peerVersion('pg-boss')} ${postgresMissing ?? ''}`, () => {
   let server: PostgresServer;
   let boss: PgBoss;
   let pool: pg.Pool;
@@ -18,8 +20,7 @@ describe.skipIf(postgresMissing !== undefined)(`pg-boss ${postgresMissing ?? ''}
   beforeAll(async () => {
     server = await startPostgres();
     pool = new pg.Pool({ connectionString: server.connectionString(), max: 8 });
-    boss = new PgBoss({ connectionString: server.connectionString(), max: 2, schedule: false, supervise: false });
-    await boss.start();
+    boss = await startBoss(server.connectionString());
   }, 60_000);
   afterAll(async () => {
     await boss.stop({ graceful: false });
