@@ -7,7 +7,7 @@ import type { Arrival, Change, Engine, Page, StoredRecord, Suspended } from '../
 import { placeOf, readRecord, type Alarm, type Lane, type MailRecord } from '../engine/mail-record.js';
 import { REMEMBER_MS } from '../message-id.js';
 import type { BullmqJobs } from './bullmq-jobs.js';
-import type { RedisClient } from './redis.js';
+import { readFields, type RedisClient } from './redis.js';
 import { RedisCommits } from './redis-commits.js';
 import { RedisDomains } from './redis-domains.js';
 import type { RedisKeys } from './redis-keys.js';
@@ -52,7 +52,7 @@ export class BullmqEngine implements Engine {
     const seqs = await this.#jobs.fetch(lane, limit);
     const records = await this.#read(seqs, ['inline']);
     const found = new Set(records.map(({ seq }) => seq));
-    for (const seq of seqs) if (!found.has(seq)) await this.#jobs.set(seq, undefined, undefined);
+    for (const seq of seqs) if (!found.has(seq)) await this.#jobs.drop(seq);
     return records;
   }
 
@@ -78,17 +78,14 @@ export class BullmqEngine implements Engine {
   }
 
   async #read(seqs: readonly number[], more: readonly 'inline'[] = []): Promise<StoredRecord[]> {
-    const fields = ['version', 'data', 'alarmAt', 'lane', ...more];
-    const read = await Promise.all(
-      seqs.map(async (seq): Promise<StoredRecord | undefined> => {
-        const found = (await this.#redis.callBuffer('HMGET', this.#keys.record(seq), ...fields)) as (Buffer | null)[];
-        const [version, data, at, lane, inline] = found;
-        if (!version || !data) return undefined;
-        const alarm = at && { alarm: { at: Number(at), lane: lane?.toString() === 'new' ? 'new' : 'retry' } as const };
-        return { seq, version: Number(version), data: data.toString(), ...alarm, ...(inline && { inline }) };
-      }),
-    );
-    return read.flatMap((one) => one ?? []);
+    const keys = seqs.map((seq) => this.#keys.record(seq));
+    const found = await readFields(this.#redis, keys, ['version', 'data', 'alarmAt', 'lane', ...more]);
+    return found.flatMap(([version, data, at, lane, inline], i): StoredRecord[] => {
+      const seq = seqs[i];
+      if (seq === undefined || !version || !data) return [];
+      const alarm = at && { alarm: { at: Number(at), lane: lane?.toString() === 'new' ? 'new' : 'retry' } as const };
+      return [{ seq, version: Number(version), data: data.toString(), ...alarm, ...(inline && { inline }) }];
+    });
   }
 
   async inline(seqs: readonly number[]): Promise<ReadonlyMap<number, Uint8Array>> {

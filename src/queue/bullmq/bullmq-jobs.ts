@@ -28,6 +28,9 @@ export interface BullmqJobsOptions {
 const LANES = ['new', 'retry'] as const;
 /** A job whose worker fell silent is not a failed one, however often it happens. */
 const ENDLESS = 1_000_000_000;
+/** Jobs are sent right behind their messages; where a connection does not keep the order, one may come first. */
+const YOUNG_MS = 10_000;
+const YOUNG_PAUSE_MS = 1_000;
 const MOST_STALLED_INTERVAL_MS = 30_000;
 
 export class BullmqJobs {
@@ -73,6 +76,15 @@ export class BullmqJobs {
     if (held && (await this.#release(seq, held, alarm))) return;
     if (alarm) await this.#ring(seq, alarm);
     if (before && before.lane !== alarm?.lane) await this.#remove(seq, before.lane);
+  }
+
+  /** A job we have, whose message is not there: no more, or not yet. */
+  async drop(seq: number): Promise<void> {
+    const held = this.#held.get(seq);
+    if (!held) return;
+    const now = this.#options.now();
+    const isYoung = held.job.timestamp > now - YOUNG_MS;
+    await this.set(seq, undefined, isYoung ? { lane: held.lane, at: now + YOUNG_PAUSE_MS } : undefined);
   }
 
   /** Ends our lock. False if it is ours no more. */

@@ -47,7 +47,25 @@ while i <= #ARGV do
   answers[#answers + 1] = (holds or now == after) and 1 or 0
 end
 return answers`;
-const SHA = createHash('sha1').update(SCRIPT).digest('hex');
+
+/** Many hashes in one round trip: each command of its own costs the client a write to its socket. */
+const READING = `
+local found = {}
+for i, key in ipairs(KEYS) do
+  found[i] = redis.call('HMGET', key, unpack(ARGV))
+end
+return found`;
+
+/** Fields of each of these hashes. */
+export async function readFields(
+  redis: RedisClient,
+  keys: readonly string[],
+  fields: readonly string[],
+): Promise<(Buffer | null)[][]> {
+  if (keys.length === 0) return [];
+  const args = [keys.length, ...keys, ...fields];
+  return await evaluate(READING, (...how) => redis.callBuffer(...how, ...args) as Promise<(Buffer | null)[][]>);
+}
 
 /**
  * Answers for each whether its guard held, now or when it was carried out before: a client that lost
@@ -70,16 +88,26 @@ export async function guarded(redis: RedisClient, steps: readonly Guarded[]): Pr
   const [first] = steps;
   if (!first) return [];
   const key = 'key' in first.guard ? first.guard.key : first.guard.ids;
+  const answers = await evaluate(SCRIPT, (...how) => redis.call(...how, 1, key, ...args) as Promise<number[]>);
+  return answers.map((one) => one === 1);
+}
+
+/** By the script's name, if the server has it. */
+async function evaluate<T>(script: string, call: (command: string, script: string) => Promise<T>): Promise<T> {
   try {
-    return readAnswers(await redis.call('EVALSHA', SHA, 1, key, ...args));
+    return await call('EVALSHA', shaOf(script));
   } catch (error) {
     if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error;
-    return readAnswers(await redis.call('EVAL', SCRIPT, 1, key, ...args));
+    return await call('EVAL', script);
   }
 }
 
-function readAnswers(answers: unknown): boolean[] {
-  return (answers as number[]).map((one) => one === 1);
+const shas = new Map<string, string>();
+
+function shaOf(script: string): string {
+  const sha = shas.get(script) ?? createHash('sha1').update(script).digest('hex');
+  shas.set(script, sha);
+  return sha;
 }
 
 function asArgument(value: string | number | Uint8Array): string | number | Buffer {
