@@ -17,6 +17,8 @@ export type {
   TopHostsOptions,
   Which,
 } from './delivery-queue.js';
+export { directoryMessages } from './directory-messages.js';
+export { INLINE_BYTES, type MessageStore } from './engine/message-store.js';
 export { memoryQueue } from './memory-queue.js';
 export type { SqliteDatabase } from './sqlite-database.js';
 export { sqliteQueue, type SqliteQueueOptions } from './sqlite-queue.js';

@@ -12,6 +12,8 @@ export { describeRoutes } from './describe-routes.js';
 export { dnsLookupContract } from './dns-lookup-contract.js';
 export type { DnsLookupSetting, DnsRecords } from './dns-lookup-contract.js';
 export { ManualClock } from './manual-clock.js';
+export { messageStoreContract } from './message-store-contract.js';
+export type { MessageStoreSetting } from './message-store-contract.js';
 export type { QueueSetting } from './queue-stage.js';
 export { recordEvents } from './record-events.js';
 export type { EventRecorder } from './record-events.js';

@@ -7,6 +7,11 @@ import { expect, test } from 'vitest';
 import { root, runTypeScript } from './run-typescript.js';
 
 const SHOWS: Readonly<Record<string, readonly (string | RegExp)[]>> = {
+  'bucket-messages.ts': [
+    'put and opened again: 400000 bytes',
+    'in the bucket: invoices',
+    'after its message has ended: 0',
+  ],
   'direct-to-mx.ts': [
     'Would look up: MX of example.com',
     'DNS says of example.com: mx1.example.com [127.0.0.3], mx2.example.com [127.0.0.2]',

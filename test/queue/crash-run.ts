@@ -32,11 +32,11 @@ export interface CrashOptions {
 /** What else may be done while they run. */
 export interface Mischief {
   /** Resolves when so many messages are stored, or the end has come. */
-  stored(messages: number): Promise<void>;
+  readonly stored: (messages: number) => Promise<void>;
   /** Stops the youngest process for so long. */
-  freeze(ms: number): Promise<void>;
+  readonly freeze: (ms: number) => Promise<void>;
   /** Does something to what is behind the queue, which any worker may feel. */
-  disturb(what: () => Promise<void>): Promise<void>;
+  readonly disturb: (what: () => Promise<void>) => Promise<void>;
 }
 
 export interface CrashReport {

@@ -4,6 +4,7 @@
  */
 import { show, type Check } from '../../core/check-options.js';
 import type { DeliveryQueue } from '../delivery-queue.js';
+import { JOB_LEASE_MS } from '../engine/engine.js';
 import { EngineStore } from '../engine/engine-store.js';
 import { inOurWords } from '../engine/in-our-words.js';
 import type { MessageStore } from '../engine/message-store.js';
@@ -47,12 +48,12 @@ export function bullmqQueue(options: BullmqQueueOptions): DeliveryQueue {
   const { deliverer, prefix = 'smtp-routes', name = 'mail' } = options;
   const { clock } = deliverer;
   const keys = new RedisKeys(prefix, name);
-  const { leaseMs, maxMessageBytes, perDomain } = settings;
+  const { maxMessageBytes, perDomain } = settings;
   const jobs = new BullmqJobs({
     connection: options.connection,
     prefix,
     name,
-    leaseMs,
+    leaseMs: Math.min(settings.leaseMs, JOB_LEASE_MS),
     now: () => clock.now(),
   });
   const engine = inOurWords(new BullmqEngine(options.connection, keys, jobs), redisError);

@@ -21,25 +21,32 @@ export function redisMessages(redis: RedisClient, base: string, clock: Clock): M
       yield bytes;
     }
   }
+  const remove = async (key: string): Promise<void> => {
+    await redis.call('DEL', keyOf(key));
+    await redis.call('ZREM', list, key);
+  };
   return {
     put: async (key, body) => {
       // Listed first, so that it is swept whatever happens.
       await redis.call('ZADD', list, clock.now(), key);
       let part = 0;
-      for await (const bytes of body) await redis.call('HSET', keyOf(key), String(part++), Buffer.from(bytes));
+      try {
+        for await (const bytes of body) await redis.call('HSET', keyOf(key), String(part++), Buffer.from(bytes));
+      } catch (error) {
+        await remove(key).catch(() => undefined);
+        throw error;
+      }
     },
     open: (key) => Readable.from(read(key), { objectMode: false }),
-    remove: async (key) => {
-      await redis.call('DEL', keyOf(key));
-      await redis.call('ZREM', list, key);
-    },
+    remove,
     list: async function* (before) {
-      for (let from = 0; ; from += LISTED_AT_ONCE) {
+      // As many as there are now: who lists may remove what was listed.
+      const keys: string[] = [];
+      for (let from = 0; from === keys.length; from += LISTED_AT_ONCE) {
         const range = ['-inf', `(${String(before)}`, 'BYSCORE', 'LIMIT', from, LISTED_AT_ONCE] as const;
-        const keys = (await redis.call('ZRANGE', list, ...range)) as string[];
-        yield* keys;
-        if (keys.length < LISTED_AT_ONCE) return;
+        keys.push(...((await redis.call('ZRANGE', list, ...range)) as string[]));
       }
+      yield* keys;
     },
   };
 }

@@ -7,7 +7,7 @@
  *   So entries due together travel together, a job that comes twice or too early does no harm, and
  *   verbs change records without ever touching a job that somebody runs.
  * - **The engine does what engines do**: it keeps jobs until their time, hands each to one worker,
- *   and hands it on when that worker is not heard of for the length of the lease. Two lanes, queues
+ *   and hands it on when that worker does not claim the message soon after. Two lanes, queues
  *   of the engine, keep mail not tried yet apart from what waits for a retry, so that neither
  *   starves the other. Its own count of attempts is made endless: how often is ours to say.
  * - **A record is replaced by who saw its latest version** (`commit` is a compare-and-swap; carried
@@ -29,6 +29,13 @@
  */
 import type { HostStatus, QueueCounters, TopHostsOptions } from '../delivery-queue.js';
 import type { Alarm, DomainChange, Lane, MailRecord } from './mail-record.js';
+
+/**
+ * A job is its worker's for so long at most, a message for the length of a lease: so what a worker
+ * fetched, and died before it could claim it, does not wait for a lease. A job that rings while its
+ * message is in flight is put to the end of that.
+ */
+export const JOB_LEASE_MS = 10_000;
 
 /** A record as it is stored. */
 export interface StoredRecord {
@@ -88,7 +95,7 @@ export interface Suspended {
 export interface Engine {
   /** Stores a message and its job. Undefined: the id is, or lately was, another's. */
   add(arrival: Arrival): Promise<number | undefined>;
-  /** Takes jobs whose time has come; nobody else gets them for the length of a lease. Comes with bodies kept with the record. Jobs of messages that are no more are dropped. */
+  /** Takes jobs whose time has come; nobody else gets them for `JOB_LEASE_MS`, or for a lease that is shorter. Comes with bodies kept with the record. Jobs of messages that are no more are dropped. */
   fetch(lane: Lane, limit: number): Promise<StoredRecord[]>;
   /** False: the record was changed meanwhile, and nothing was done. */
   commit(change: Change): Promise<boolean>;

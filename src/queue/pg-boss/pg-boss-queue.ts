@@ -2,8 +2,9 @@
  * The queue on pg-boss: any number of workers on any number of machines, on the PostgreSQL that the
  * app has.
  */
-import { isDuration, show, type Check } from '../../core/check-options.js';
+import { show, type Check } from '../../core/check-options.js';
 import type { DeliveryQueue } from '../delivery-queue.js';
+import { JOB_LEASE_MS } from '../engine/engine.js';
 import { EngineStore } from '../engine/engine-store.js';
 import { inOurWords } from '../engine/in-our-words.js';
 import type { MessageStore } from '../engine/message-store.js';
@@ -30,9 +31,6 @@ export interface PgBossQueueOptions extends QueueOptions {
   readonly messages?: MessageStore;
 }
 
-/** pg-boss expires jobs within a day. */
-const MOST_LEASE_MS = 23 * 3_600_000;
-
 const isBoss: Check = (value) => has(value, 'a PgBoss', 'insert', 'fetch', 'deleteJob', 'createQueue', 'getJobById');
 const isPool: Check = (value) => has(value, 'a Pool of pg', 'query', 'connect');
 const isMessageStore: Check = (value) => has(value, 'a MessageStore', 'put', 'open', 'remove', 'list');
@@ -44,8 +42,6 @@ const isSchema: Check = (value) =>
   typeof value === 'string' && /^[A-Za-z_][A-Za-z0-9_]{0,49}$/.test(value)
     ? undefined
     : `must be a name of letters, digits and _, got ${show(value)}`;
-const isLease: Check = (value) =>
-  isDuration(value) ?? ((value as number) <= MOST_LEASE_MS ? undefined : 'must be at most 23 hours');
 
 /** @throws {RouteConfigError} for unknown or wrong options, all at once */
 export function pgBossQueue(options: PgBossQueueOptions): DeliveryQueue {
@@ -57,12 +53,11 @@ export function pgBossQueue(options: PgBossQueueOptions): DeliveryQueue {
     schema: isSchema,
     name: isName,
     messages: isMessageStore,
-    leaseMs: isLease,
   });
   const { deliverer, schema = 'pgboss', name = 'smtp-routes' } = options;
   const { clock, random } = deliverer;
   const tables = tablesOf(schema, name);
-  const jobs = new PgBossJobs(options.boss, name, settings.leaseMs);
+  const jobs = new PgBossJobs(options.boss, name, Math.min(settings.leaseMs, JOB_LEASE_MS));
   hearErrors(options.pool, options.boss);
   const engine = inOurWords(new PgBossEngine({ pool: options.pool, tables, jobs, dice: random() }), pgError);
   const messages =

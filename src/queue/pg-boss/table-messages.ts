@@ -29,19 +29,25 @@ export function tableMessages(
       if (row.last) return;
     }
   }
+  const remove = async (key: string): Promise<void> => {
+    await runner.query(`DELETE FROM ${piece} WHERE key = $1`, [key]);
+  };
   return {
     put: async (key, body) => {
       await ready();
       let part = 0;
-      for await (const bytes of body) {
-        const values = [key, part++, bytes, clock.now()];
-        await runner.query(`INSERT INTO ${piece} (key, part, bytes, put_at) VALUES ($1, $2, $3, $4)`, values);
+      try {
+        for await (const bytes of body) {
+          const values = [key, part++, bytes, clock.now()];
+          await runner.query(`INSERT INTO ${piece} (key, part, bytes, put_at) VALUES ($1, $2, $3, $4)`, values);
+        }
+      } catch (error) {
+        await remove(key).catch(() => undefined);
+        throw error;
       }
     },
     open: (key) => Readable.from(read(key), { objectMode: false }),
-    remove: async (key) => {
-      await runner.query(`DELETE FROM ${piece} WHERE key = $1`, [key]);
-    },
+    remove,
     list: async function* (before) {
       await ready();
       for (let last = ''; ;) {
