@@ -2,7 +2,7 @@
  * The worker process of the benches of engines: one peer, and tasks one after the other. Ends when
  * its parent lets go of it.
  */
-import { openEnginePeer, type EnginePeer, type EngineSettings } from './engine-peers.js';
+import { openEnginePeer, type EnginePeer, type EngineSettings, type Submitter } from './engine-peers.js';
 import { benchMail } from './mail.js';
 
 export type EngineTask =
@@ -48,26 +48,28 @@ async function perform(task: EngineTask, peer: EnginePeer): Promise<EngineResult
 async function work(task: EngineTask, peer: EnginePeer): Promise<number> {
   switch (task.do) {
     case 'submit':
-      await submitAll(task.messages, task.callers);
+      await submitAll(peer, task.messages, task.callers);
       return task.messages;
     case 'drain':
       return await peer.drain(task.atMost ?? Infinity);
-    case 'both':
-      peer.start();
-      await submitAll(task.messages, task.callers);
+    case 'both': {
+      const running = peer.start();
+      await submitAll(running, task.messages, task.callers);
       while (!(await peer.isEmpty())) await new Promise((resolve) => setTimeout(resolve, 5));
+      await running.stop();
       return task.messages;
+    }
     default:
       return task satisfies never;
   }
 }
 
-async function submitAll(messages: number, callers: number): Promise<void> {
+async function submitAll(to: Submitter, messages: number, callers: number): Promise<void> {
   const mail = benchMail(4096, 1);
   let next = 0;
   await Promise.all(
     Array.from({ length: callers }, async () => {
-      while (next < messages) await peer.submit({ ...mail, to: [`user@domain${String(next++ % DOMAINS)}.test`] });
+      while (next < messages) await to.submit({ ...mail, to: [`user@domain${String(next++ % DOMAINS)}.test`] });
     }),
   );
 }

@@ -24,12 +24,15 @@ export interface EngineSettings {
   readonly sinkPort: number;
 }
 
-export interface EnginePeer {
+export interface Submitter {
   submit(mail: BenchMail): Promise<unknown>;
+}
+
+export interface EnginePeer extends Submitter {
   /** Takes what waits, until nothing is left or so many are done; answers how many were. */
   drain(atMost: number): Promise<number>;
-  /** Takes what comes in meanwhile. */
-  start(): void;
+  /** Takes what comes in, above all from who is answered, until told to stop. */
+  start(): Submitter & { stop(): Promise<void> };
   isEmpty(): Promise<boolean>;
   /** Statements sent to the database so far. */
   statements(): number;
@@ -83,9 +86,13 @@ interface Opened {
 
 function ours({ open, statements, close }: Opened): EnginePeer {
   const queue = open({ concurrency: AT_ONCE });
+  const submitTo =
+    (to: DeliveryQueue): Submitter['submit'] =>
+    ({ from, to: recipients, message }) =>
+      to.submit({ envelope: { from, to: recipients }, message });
   const isEmpty = async (): Promise<boolean> => (await queue.counters()).active === 0;
   return {
-    submit: ({ from, to, message }) => queue.submit({ envelope: { from, to }, message }),
+    submit: submitTo(queue),
     drain: async (atMost) => {
       let done = 0;
       const enough = signal();
@@ -102,7 +109,9 @@ function ours({ open, statements, close }: Opened): EnginePeer {
       return done;
     },
     start: () => {
-      queue.start();
+      const worker = open({ concurrency: AT_ONCE });
+      worker.start();
+      return { submit: submitTo(worker), stop: () => worker.close() };
     },
     isEmpty,
     statements,
@@ -129,9 +138,10 @@ async function bareBullmq({ place, name }: EngineSettings): Promise<EnginePeer> 
       },
       { connection, concurrency: AT_ONCE },
     );
-  let worker: Worker | undefined;
+  const submit: Submitter['submit'] = (mail) =>
+    queue.add('mail', dataOf(mail), { removeOnComplete: true, removeOnFail: true });
   return {
-    submit: (mail) => queue.add('mail', dataOf(mail), { removeOnComplete: true, removeOnFail: true }),
+    submit,
     drain: async (atMost) => {
       let done = 0;
       const enough = signal();
@@ -143,12 +153,12 @@ async function bareBullmq({ place, name }: EngineSettings): Promise<EnginePeer> 
       return done;
     },
     start: () => {
-      worker = start(() => undefined);
+      const worker = start(() => undefined);
+      return { submit, stop: () => worker.close() };
     },
     isEmpty,
     statements: () => 0,
     close: async () => {
-      await worker?.close();
       await queue.close();
       await connection.quit();
     },
@@ -173,9 +183,9 @@ async function barePgBoss({ place, name }: EngineSettings): Promise<EnginePeer> 
       }
     }
   };
-  let closed = false;
+  const submit: Submitter['submit'] = (mail) => boss.send(name, dataOf(mail));
   return {
-    submit: (mail) => boss.send(name, dataOf(mail)),
+    submit,
     drain: async (atMost) => {
       let done = 0;
       let isEmpty = false;
@@ -191,15 +201,22 @@ async function barePgBoss({ place, name }: EngineSettings): Promise<EnginePeer> 
       return done;
     },
     start: () => {
-      void work(
-        () => closed,
+      let stopped = false;
+      const working = work(
+        () => stopped,
         () => undefined,
       );
+      return {
+        submit,
+        stop: () => {
+          stopped = true;
+          return working;
+        },
+      };
     },
     isEmpty: async () => (await boss.getQueueSize(name, { before: 'completed' })) === 0,
     statements: () => 0,
     close: async () => {
-      closed = true;
       await boss.stop({ graceful: false });
     },
   };
