@@ -190,6 +190,8 @@ for (const { name: engine, missing, start } of engines) {
       await until(() => second.transport.busy('a') === 0);
       await until(async () => (await second.queue.counters()).active === 0);
       expect((await second.queue.counters()).delivered).toBe(1);
+      await first.queue.close();
+      await second.queue.close();
       const third = worker();
       await third.queue.submit(mailTo('two@a.test'));
       await third.queue.runDue();
