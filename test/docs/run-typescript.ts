@@ -13,5 +13,5 @@ const run = promisify(execFile);
 /** Resolves with what it printed; rejects if it fails. */
 export async function runTypeScript(file: string): Promise<{ stdout: string; stderr: string }> {
   const tsx = fileURLToPath(import.meta.resolve('tsx/cli'));
-  return await run(process.execPath, [tsx, '--tsconfig', `${root}/tsconfig.json`, file], { timeout: 30_000 });
+  return await run(process.execPath, [tsx, '--tsconfig', `${root}/tsconfig.json`, file], { timeout: 60_000 });
 }

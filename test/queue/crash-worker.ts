@@ -1,7 +1,7 @@
 /**
  * A process that submits and delivers, to be killed at any instant. It says on standard output what
  * it holds to be durable: `stored ID` when submit has resolved, `delivered ID` when a delivery is
- * committed. Once it hears `enough` on standard input it submits nothing more. Asked to `drain` it
+ * committed; and `late ID` when its claim had gone to another. Once it hears `enough` on standard input it submits nothing more. Asked to `drain` it
  * submits nothing, and ends when its queue is empty.
  */
 import { writeSync } from 'node:fs';
@@ -34,6 +34,8 @@ const { queue, end } = await openQueue(place, {
       message: `X-Id: bounce-of-${report.id}\r\nX-Bounce-Of: ${report.id}\r\n\r\nfailed\r\n`,
     }),
   onEvent: (event) => {
+    if (event.type === 'lease-lost') say(`late ${event.id}`);
+    process.stderr.write(`${name} ${event.during}: ${event.error.message}\n`);
     if (event.type !== 'attempted') return;
     if (event.outcome.recipients.some(({ status }) => status === 'delivered')) say(`delivered ${event.id}`);
   },

@@ -173,6 +173,34 @@ for (const { name: engine, missing, start } of engines) {
       expect((await operator.counters()).delivered).toBe(12);
     });
 
+    each('a late result takes what it delivered from who has it in flight, and nothing stays behind', async () => {
+      const lease = { leaseMs: 1_000, pollMs: 50 };
+      const first = worker({ a: 'stall@mail' }, { ...lease, how: 'openFar' });
+      await first.queue.submit(mailTo('one@a.test'));
+      first.queue.start();
+      await until(() => first.transport.busy('a') === 1);
+      place.cable.cut();
+      const second = worker({ a: 'stall@mail' }, lease);
+      second.queue.start();
+      await until(() => second.transport.busy('a') === 1);
+      place.cable.mend();
+      await until(() => first.transport.release() > 0);
+      await until(() => first.events.some(({ type }) => type === 'lease-lost'));
+      second.transport.release();
+      await until(() => second.transport.busy('a') === 0);
+      await until(async () => (await second.queue.counters()).active === 0);
+      expect((await second.queue.counters()).delivered).toBe(1);
+      await first.queue.close();
+      await second.queue.close();
+      const third = worker();
+      await third.queue.submit(mailTo('two@a.test'));
+      await third.queue.runDue();
+      expect(third.transport.trace.map(({ recipients }) => recipients)).toEqual([['two@a.test']]);
+      for (const { events } of [first, second, third]) {
+        expect(events.filter(({ type }) => type === 'set-aside')).toEqual([]);
+      }
+    });
+
     each('what a newer version wrote is left alone, and goes on with a version that knows it', async () => {
       const { queue, transport, events } = worker();
       await queue.submit(mailTo('one@a.test'), { id: 'newer' });

@@ -55,9 +55,12 @@ export class EngineLeases {
     let dead = 0;
     for (const holder of await this.#engine.holders()) {
       if (!isDead(holder)) continue;
+      // What cannot be read stays held, and comes again.
+      const seen = new Set<number>();
       for (let seqs = [-1]; seqs.length > 0;) {
-        seqs = await this.#engine.heldBy(holder, FREED_AT_ONCE);
+        seqs = (await this.#engine.heldBy(holder, FREED_AT_ONCE)).filter((seq) => !seen.has(seq));
         for (const seq of seqs) {
+          seen.add(seq);
           const freed = await this.#changes.change(seq, now, (record) => {
             const count = record.entries.filter((one) => one.holder === holder).length;
             return { to: unclaim(record, (one) => one.holder === holder), job: 'set', value: count };

@@ -83,8 +83,8 @@ function withoutDelivered(one: RecordEntry, gone: readonly string[], changes: Do
   const delivered = one.entry.recipients.length - recipients.length;
   if (delivered === 0) return one;
   changes.push({ domain, active: 0, inFlight: 0, held: 0, counts: { ...noCounts(), delivered } });
-  // Who has it now finds that nothing is left to do.
-  if (recipients.length === 0 && one.status !== 'in-flight') return undefined;
+  // Who has it now finds it gone, as it would a claim that was taken over.
+  if (recipients.length === 0) return undefined;
   return { ...one, entry: { ...one.entry, recipients } };
 }
 
