@@ -16,7 +16,8 @@ const MESSAGES = Number(process.env['SMTP_ROUTES_CHAOS_MESSAGES'] ?? 5000);
 const SEED = Number(process.env['SMTP_ROUTES_SEED'] ?? 6);
 /** However slow the machine is. */
 const LIMIT_S = 60 + MESSAGES / 25;
-const DRAIN_MS = 60_000;
+/** pg-boss 12 looks for jobs of the dead once a minute. */
+const DRAIN_MS = 120_000;
 /** Short enough to be outlasted, and long for a commit on a busy machine. */
 const LEASE_MS = 4_000;
 
