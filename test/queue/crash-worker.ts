@@ -35,7 +35,6 @@ const { queue, end } = await openQueue(place, {
     }),
   onEvent: (event) => {
     if (event.type === 'lease-lost') say(`late ${event.id}`);
-    process.stderr.write(`${name} ${event.during}: ${event.error.message}\n`);
     if (event.type !== 'attempted') return;
     if (event.outcome.recipients.some(({ status }) => status === 'delivered')) say(`delivered ${event.id}`);
   },

@@ -4,7 +4,8 @@
  * stopped for longer than its lease, and the SMTP server refuses, defers and drops. Nothing is lost,
  * and copies come only of what was between the server's 250 and our commit.
  *
- * SMTP_ROUTES_CHAOS_MESSAGES=50000 has more of it, SMTP_ROUTES_SEED=… other dice.
+ * SMTP_ROUTES_CHAOS_MESSAGES=50000 has more of it, SMTP_ROUTES_SEED=… other dice. 5,000 take a minute or
+ * two for each engine on two cores.
  */
 import { expect, test } from 'vitest';
 import { postgresMissing, startPostgres } from '../postgres-server.js';
@@ -15,7 +16,8 @@ const MESSAGES = Number(process.env['SMTP_ROUTES_CHAOS_MESSAGES'] ?? 5000);
 const SEED = Number(process.env['SMTP_ROUTES_SEED'] ?? 6);
 /** However slow the machine is. */
 const LIMIT_S = 60 + MESSAGES / 25;
-const DRAIN_MS = 60_000;
+/** pg-boss 12 looks for jobs of the dead once a minute. */
+const DRAIN_MS = 120_000;
 /** Short enough to be outlasted, and long for a commit on a busy machine. */
 const LEASE_MS = 4_000;
 
@@ -69,7 +71,7 @@ for (const { name, missing, start } of engines) {
         // A worker that waits for what the stopped one has locked.
         expect(report.late).toBeLessThan(MESSAGES / 100);
         expect(report.stored).toBeGreaterThanOrEqual(MESSAGES);
-        expect(report.kills).toBeGreaterThan(3);
+        expect(report.kills).toBeGreaterThanOrEqual(3);
       } finally {
         delete process.env['SMTP_ROUTES_LEASE_MS'];
         await server[Symbol.asyncDispose]();

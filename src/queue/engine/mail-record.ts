@@ -2,6 +2,9 @@
  * What an engine's store keeps of a message beside its body: one record, with an entry for each
  * domain. It is replaced as a whole, and only by who has seen its latest version; so every step of
  * the queue is a pure function from record to record, the same on every engine.
+ *
+ * An older version leaves a newer one's records alone, its own results included. So a version that
+ * raises `v` goes on writing a record as it was for as long as somebody has something of it in flight.
  */
 import { countsOf, type Counts } from '../domain-tally.js';
 import type { ENTRY_VERSION } from '../queue-entry.js';
