@@ -36,6 +36,13 @@ export interface JobMove {
   readonly after: Alarm | undefined;
 }
 
+/**
+ * pg-boss 10 and the first of 12 sort all that is due by its age to take the first few: with 50,000
+ * due a message cost four times as much. By its time it is found in their own index. Where the
+ * words are others, nothing is changed.
+ */
+const BY_AGE = 'ORDER BY created_on, id';
+const BY_TIME = 'ORDER BY start_after';
 const LANES = ['new', 'retry'] as const;
 /** As pg-boss has it. */
 const LEAST_LEASE_MS = 1_000;
@@ -115,7 +122,7 @@ export class PgBossJobs {
     const db: BossDb = {
       executeSql: async (text, values) => {
         try {
-          return await runner.query(text, values);
+          return await runner.query(text.replace(BY_AGE, BY_TIME), values);
         } catch (error) {
           trouble = error;
           throw error;
