@@ -120,7 +120,7 @@ export async function fillPgBoss(place: string, name: string, messages: number):
        SELECT m.seq, b.bytes FROM m JOIN ${table('inline')} b ON b.seq = m.of),
      j AS (INSERT INTO pgboss.job (id, name, data, start_after, expire_in, keep_until, retry_limit, retry_delay, policy)
        SELECT ('00000000-0000-4000-8000-' || lpad(to_hex(m.seq), 12, '0'))::uuid, j.name, jsonb_build_object('seq', m.seq),
-         j.start_after + m.i * interval '1 microsecond', j.expire_in, j.keep_until, j.retry_limit, j.retry_delay, j.policy
+         j.start_after - ($2 - m.i) * interval '10 ms', j.expire_in, j.keep_until, j.retry_limit, j.retry_delay, j.policy
        FROM m JOIN pgboss.job j ON j.name LIKE $3 AND j.data = jsonb_build_object('seq', m.of)),
      c AS (UPDATE ${table('count')} SET active = active + $2
        WHERE domain IN (SELECT e.domain FROM original JOIN ${table('entry')} e USING (seq)) AND active > 0)

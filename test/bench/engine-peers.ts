@@ -104,7 +104,7 @@ function ours({ open, statements, close }: Opened): EnginePeer {
         },
       });
       worker.start();
-      await Promise.race([enough.given, until(isEmpty)]);
+      await Promise.race([enough.given, until(async () => done >= atMost || (await isEmpty()))]);
       await worker.close();
       return done;
     },
@@ -148,7 +148,7 @@ async function bareBullmq({ place, name }: EngineSettings): Promise<EnginePeer> 
       const one = start(() => {
         if (++done >= atMost) enough.give();
       });
-      await Promise.race([enough.given, until(isEmpty)]);
+      await Promise.race([enough.given, until(async () => done >= atMost || (await isEmpty()))]);
       await one.close();
       return done;
     },
