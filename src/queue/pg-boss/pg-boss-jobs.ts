@@ -101,10 +101,10 @@ export class PgBossJobs {
       await insert(name, jobs, { db: dbOf(runner) });
       return;
     }
-    let inserted: number | null = null;
+    const inserted: (number | null)[] = [];
     const executeSql: BossDb['executeSql'] = async (text, values) => {
       const result = await runner.query(text, values);
-      inserted = result.rowCount;
+      inserted.push(result.rowCount);
       return result;
     };
     await insert(
@@ -112,7 +112,7 @@ export class PgBossJobs {
       { db: { executeSql } },
     );
     // It says nothing if its queue was deleted.
-    if (inserted !== jobs.length) throw new Error(`pg-boss did not take jobs for ${name}`);
+    if (inserted.at(-1) !== jobs.length) throw new Error(`pg-boss did not take jobs for ${name}`);
   }
 
   /** Numbers of messages whose jobs are ours for the length of a lease. */
