@@ -35,17 +35,21 @@ export class BullmqEngine implements Engine {
   }
 
   async add(arrival: Arrival): Promise<number | undefined> {
-    const seq = await this.#commits.add(arrival);
-    if (seq === undefined) await this.#ensureJob(arrival.record.message.id);
-    return seq;
+    const { seq, added } = await this.#commits.add(arrival);
+    if (added) return seq;
+    const known = await this.#ensureJob(arrival.record.message.id);
+    // A command whose answer was lost is sent again by the client: then the id is this very message's.
+    return known === seq ? seq : undefined;
   }
 
   /** Who stored the message may have died before its job was there; then nobody was told that it is stored. */
-  async #ensureJob(id: string): Promise<void> {
+  async #ensureJob(id: string): Promise<number | undefined> {
     const seq = (await this.#redis.call('HGET', this.#keys.ids, id)) as string | null;
     const [stored] = seq === null ? [] : await this.read([Number(seq)]);
-    if (!stored?.alarm || (await this.#jobs.isThere(stored.seq, stored.alarm.lane))) return;
-    await this.#jobs.set(stored.seq, undefined, stored.alarm);
+    if (stored?.alarm && !(await this.#jobs.isThere(stored.seq, stored.alarm.lane))) {
+      await this.#jobs.set(stored.seq, undefined, stored.alarm);
+    }
+    return stored?.seq;
   }
 
   async fetch(lane: Lane, limit: number): Promise<StoredRecord[]> {
@@ -57,11 +61,17 @@ export class BullmqEngine implements Engine {
   }
 
   async commit(change: Change): Promise<boolean> {
-    const { before, to, alarm, job, mail } = change;
+    const { before, to, next, alarm, job, mail } = change;
     const guard = { key: this.#keys.record(before.seq), version: before.version };
-    if (!(await this.#commits.change(guard, this.#records.change(change), mail))) return false;
+    const isDone = await this.#commits.change(guard, this.#records.change(change), mail);
+    // As above.
+    if (!isDone && !(await this.#isAt(before.seq, next))) return false;
     if (job === 'set' || !to) await this.#jobs.set(before.seq, before.alarm, to ? alarm : undefined);
     return true;
+  }
+
+  async #isAt(seq: number, version: number): Promise<boolean> {
+    return Number(await this.#redis.call('HGET', this.#keys.record(seq), 'version')) === version;
   }
 
   async postpone({ seq, version, alarm: before }: StoredRecord, alarm: Alarm | undefined): Promise<void> {

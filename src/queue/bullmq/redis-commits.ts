@@ -36,12 +36,12 @@ export class RedisCommits {
     this.#batches = new Batches((steps) => this.#carryOut(steps));
   }
 
-  /** Answers its number. Undefined: its name is known. */
-  async add(arrival: Arrival): Promise<number | undefined> {
+  /** Answers its number, and whether it is added; else its name is known, if not to be of this very number. */
+  async add(arrival: Arrival): Promise<{ readonly seq: number | undefined; readonly added: boolean }> {
     const { ids, ended } = this.#keys;
     const guard = { ids, ended, id: arrival.record.message.id };
     const { held, seqs } = await this.#batches.run({ guard, commands: [], arrivals: [arrival] });
-    return held ? seqs[0] : undefined;
+    return { seq: seqs[0], added: held };
   }
 
   /** Answers whether the guard held. */

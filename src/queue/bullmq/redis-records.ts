@@ -28,14 +28,13 @@ export class RedisRecords {
     ];
   }
 
-  change({ before: { seq }, from, to, alarm, changes, now }: Change): Command[] {
+  change({ before: { seq }, from, to, next, alarm, changes, now }: Change): Command[] {
     const key = this.#keys.record(seq);
     const { ids, ended, bodies } = this.#keys;
     const record: Command[] = to
       ? [
-          ['HINCRBY', key, 'version', 1],
           ['HDEL', key, 'alarmAt', 'lane'],
-          ['HSET', key, 'data', JSON.stringify(to), ...alarmFields(alarm)],
+          ['HSET', key, 'version', next, 'data', JSON.stringify(to), ...alarmFields(alarm)],
         ]
       : [
           ['DEL', key],

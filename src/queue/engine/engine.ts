@@ -33,7 +33,7 @@ import type { Alarm, DomainChange, Lane, MailRecord } from './mail-record.js';
 export interface StoredRecord {
   /** Grows with the order of arrival. */
   readonly seq: number;
-  /** 0 for a new one; one more after every commit. */
+  /** 0 for a new one; after a commit what that one said. */
   readonly version: number;
   readonly data: string;
   readonly alarm?: Alarm;
@@ -57,6 +57,8 @@ export interface Change {
   readonly from: MailRecord;
   /** Undefined: the message has ended. */
   readonly to: MailRecord | undefined;
+  /** The version from then on, which nobody else would choose: so a commit whose answer was lost is known again. */
+  readonly next: number;
   readonly alarm: Alarm | undefined;
   /** `keep`: the job is ours, and the engine brings it up again when its lease ends. `set`: to the alarm, from wherever it is. */
   readonly job: 'keep' | 'set';

@@ -2,6 +2,7 @@
  * Changes of records, one at a time for each: read, take a pure step, store if nobody was quicker,
  * else again from what is there now.
  */
+import { randomInt } from 'node:crypto';
 import { NewerEntryError } from '../queue-entry.js';
 import type { SetAside } from '../queue-store.js';
 import type { Arrival, Engine, StoredRecord } from './engine.js';
@@ -21,6 +22,8 @@ export interface Stepped<T> {
   readonly value: T;
 }
 
+/** Of PostgreSQL's `integer`. 0 is a message's first. */
+const MOST_VERSION = 2 ** 30;
 /** How long what a newer version of this package wrote is left alone, before looking at it again. */
 const NEWER_PAUSE_MS = 60_000;
 
@@ -55,11 +58,13 @@ export class RecordChanges {
       // A job that is kept stays in its lane, whatever the record would say.
       const alarm = job === 'keep' && wanted && stored.alarm ? { ...wanted, lane: stored.alarm.lane } : wanted;
       const all = changesBetween(record, to, changes);
-      const { seq, version } = stored;
+      const { seq } = stored;
+      const next = randomInt(1, MOST_VERSION);
       const committed = await this.#engine.commit({
         before: stored,
         from: record,
         to,
+        next,
         alarm,
         job,
         changes: all,
@@ -68,8 +73,7 @@ export class RecordChanges {
       });
       this.#ours.delete(seq);
       if (committed) {
-        if (isOurs && to)
-          this.noteOurs({ seq, version: version + 1, data: JSON.stringify(to), ...(alarm && { alarm }) });
+        if (isOurs && to) this.noteOurs({ seq, version: next, data: JSON.stringify(to), ...(alarm && { alarm }) });
         return value;
       }
       [stored] = await this.#engine.read([seq]);

@@ -5,6 +5,7 @@
  */
 import type { Arrival, Change, StoredRecord } from '../engine/engine.js';
 import { holderOf, retryAt, type Alarm, type MailRecord } from '../engine/mail-record.js';
+import { addArrivals } from './pg-arrivals.js';
 import type { PgBossJobs, JobMove } from './pg-boss-jobs.js';
 import type { PgNumbers } from './pg-numbers.js';
 import type { PgRunner } from './pg-pool.js';
@@ -12,7 +13,8 @@ import type { Tables } from './pg-schema.js';
 import { valuesOf } from './pg-values.js';
 
 export type PgStep =
-  | { readonly do: 'add'; readonly arrival: Arrival }
+  /** `tried`: its number, if it was carried out before and nobody knows whether that holds. */
+  | { readonly do: 'add'; readonly arrival: Arrival; tried?: number }
   | { readonly do: 'change'; readonly change: Change }
   | { readonly do: 'postpone'; readonly stored: StoredRecord; readonly alarm: Alarm | undefined };
 
@@ -52,7 +54,7 @@ export class PgRecords {
     ]);
     const changed = changes.filter(({ before }) => done.has(before.seq));
     await this.#index(client, changed.filter(isAltered));
-    const added = await this.#add(client, [
+    const added = await addArrivals(client, this.#tables, [
       ...steps.flatMap((step) => (step.do === 'add' ? step.arrival : [])),
       ...changed.flatMap(({ mail }) => mail),
     ]);
@@ -67,78 +69,52 @@ export class PgRecords {
         .map(({ stored: { seq, alarm }, alarm: after }) => ({ seq, before: alarm, after })),
       ...[...added].map(([{ alarm }, seq]) => ({ seq, before: undefined, after: alarm })),
     ]);
+    const held = await this.#held(client, steps, added, done);
     return steps.map((step) => {
-      if (step.do === 'add') return added.get(step.arrival);
-      const seq = messageOf(step);
-      return seq !== undefined && done.has(seq) ? seq : undefined;
+      if (step.do !== 'add') return done.has(messageOf(step) ?? NaN) ? messageOf(step) : held.get(step);
+      const seq = added.get(step.arrival) ?? held.get(step);
+      if (seq !== undefined) step.tried = seq;
+      return seq;
     });
   }
 
-  /** Those whose name is free, with their numbers. */
-  async #add(client: PgRunner, arrivals: readonly Arrival[]): Promise<Map<Arrival, number>> {
-    // Of two by one name the first has it.
-    const byId = new Map([...arrivals].reverse().map((one) => [one.record.message.id, one]));
-    if (byId.size === 0) return new Map();
-    const { message, entry, inline } = this.#tables;
-    const rows = [...byId.values()].map(({ record, alarm, inline: bytes }) => [
-      record.message.id,
-      JSON.stringify(record),
-      record.body,
-      alarm?.at,
-      alarm?.lane,
-      holderOf(record),
-      bytes,
-      record.entries.map(({ n }) => n),
-      record.entries.map((one) => one.entry.domain),
-    ]);
+  /** Of what found nothing to do, what an earlier try has done, whose commit was not heard of. */
+  async #held(
+    client: PgRunner,
+    steps: readonly PgStep[],
+    added: ReadonlyMap<Arrival, number>,
+    done: ReadonlySet<number>,
+  ): Promise<Map<PgStep, number>> {
+    const asked = steps.flatMap((step): [PgStep, number, number][] => {
+      if (step.do === 'add') return added.has(step.arrival) || !step.tried ? [] : [[step, step.tried, 0]];
+      if (step.do !== 'change' || done.has(step.change.before.seq)) return [];
+      return [[step, step.change.before.seq, step.change.next]];
+    });
+    if (asked.length === 0) return new Map();
     const { text, values } = valuesOf(
-      ['text', 'text', 'text', 'float8', 'text', 'text', 'bytea', 'int[]', 'text[]'],
-      rows,
+      ['bigint', 'int'],
+      asked.map(([, seq, version]) => [seq, version]),
     );
-    const inserted = await client.query(
-      `WITH new (id, data, body, alarm_at, lane, holder, bytes, ns, domains) AS (VALUES ${text}),
-       m AS (INSERT INTO ${message} (id, data, body, alarm_at, lane, holder)
-         SELECT id, data, body, alarm_at, lane, holder FROM new ON CONFLICT (id) DO NOTHING RETURNING seq, id),
-       e AS (INSERT INTO ${entry} (seq, n, domain)
-         SELECT seq, x.n, x.domain FROM m JOIN new USING (id), unnest(ns, domains) AS x (n, domain)),
-       i AS (INSERT INTO ${inline} (seq, bytes) SELECT seq, bytes FROM m JOIN new USING (id) WHERE bytes IS NOT NULL)
-       SELECT seq::float8 AS seq, id FROM m`,
-      values,
+    const found = new Set(
+      seqsOf(
+        await client.query(
+          `SELECT m.seq::float8 AS seq FROM ${this.#tables.message} m JOIN (VALUES ${text}) AS c (seq, version)
+           ON m.seq = c.seq AND m.version = c.version`,
+          values,
+        ),
+      ),
     );
-    const ended = await this.#takenBack(
-      client,
-      [...byId.values()].flatMap(({ record }) => (record.named ? record.message.id : [])),
-    );
-    const added = new Map<Arrival, number>();
-    for (const { seq, id } of inserted.rows as { seq: number; id: string }[]) {
-      const arrival = byId.get(id);
-      if (arrival && !ended.has(id)) added.set(arrival, seq);
-    }
-    return added;
-  }
-
-  /** Of messages just stored, those whose name an earlier one had lately. Looked for only now: who ended it held the name until then. */
-  async #takenBack(client: PgRunner, ids: readonly string[]): Promise<Set<string>> {
-    if (ids.length === 0) return new Set();
-    const { message, entry, inline, ended } = this.#tables;
-    const { rows } = await client.query(
-      `WITH known AS (SELECT id FROM ${ended} WHERE id = ANY($1::text[])),
-       m AS (DELETE FROM ${message} m USING known WHERE m.id = known.id RETURNING m.seq),
-       e AS (DELETE FROM ${entry} USING m WHERE ${entry}.seq = m.seq),
-       i AS (DELETE FROM ${inline} USING m WHERE ${inline}.seq = m.seq)
-       SELECT id FROM known`,
-      [ids],
-    );
-    return new Set((rows as { id: string }[]).map(({ id }) => id));
+    return new Map(asked.flatMap(([step, seq]) => (found.has(seq) ? [[step, seq] as const] : [])));
   }
 
   async #alter(client: PgRunner, changes: readonly Altered[]): Promise<number[]> {
     if (changes.length === 0) return [];
     const { text, values } = valuesOf(
-      ['bigint', 'int', 'text', 'float8', 'text', 'text'],
-      inOrder(changes).map(({ before: { seq, version }, to, alarm }) => [
+      ['bigint', 'int', 'int', 'text', 'float8', 'text', 'text'],
+      inOrder(changes).map(({ before: { seq, version }, to, next, alarm }) => [
         seq,
         version,
+        next,
         JSON.stringify(to),
         alarm?.at,
         alarm?.lane,
@@ -148,8 +124,8 @@ export class PgRecords {
     return seqsOf(
       await client.query(
         `UPDATE ${this.#tables.message} m
-         SET version = m.version + 1, data = c.data, alarm_at = c.alarm_at, lane = c.lane, holder = c.holder
-         FROM (VALUES ${text}) AS c (seq, version, data, alarm_at, lane, holder)
+         SET version = c.next, data = c.data, alarm_at = c.alarm_at, lane = c.lane, holder = c.holder
+         FROM (VALUES ${text}) AS c (seq, version, next, data, alarm_at, lane, holder)
          WHERE m.seq = c.seq AND m.version = c.version RETURNING m.seq::float8 AS seq`,
         values,
       ),
