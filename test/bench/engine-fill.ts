@@ -113,14 +113,14 @@ export async function fillPgBoss(place: string, name: string, messages: number):
     `WITH original AS (SELECT * FROM ${table('message')} WHERE id = ANY($1)),
      m AS (INSERT INTO ${table('message')} (id, version, data, alarm_at, lane)
        SELECT 'filled-' || i || '-' || o.seq, o.version, replace(o.data, o.id, 'filled-' || i || '-' || o.seq), o.alarm_at, o.lane
-       FROM original o, generate_series(1, $2) i ORDER BY i, o.seq RETURNING seq, split_part(id, '-', 3)::bigint AS of),
+       FROM original o, generate_series(1, $2) i ORDER BY i, o.seq RETURNING seq, split_part(id, '-', 2)::int AS i, split_part(id, '-', 3)::bigint AS of),
      e AS (INSERT INTO ${table('entry')} (seq, n, domain, retry_at)
        SELECT m.seq, e.n, e.domain, e.retry_at FROM m JOIN ${table('entry')} e ON e.seq = m.of),
      b AS (INSERT INTO ${table('inline')} (seq, bytes)
        SELECT m.seq, b.bytes FROM m JOIN ${table('inline')} b ON b.seq = m.of),
      j AS (INSERT INTO pgboss.job (id, name, data, start_after, expire_in, keep_until, retry_limit, retry_delay, policy)
        SELECT ('00000000-0000-4000-8000-' || lpad(to_hex(m.seq), 12, '0'))::uuid, j.name, jsonb_build_object('seq', m.seq),
-         j.start_after, j.expire_in, j.keep_until, j.retry_limit, j.retry_delay, j.policy
+         j.start_after - ($2 - m.i) * interval '10 ms', j.expire_in, j.keep_until, j.retry_limit, j.retry_delay, j.policy
        FROM m JOIN pgboss.job j ON j.name LIKE $3 AND j.data = jsonb_build_object('seq', m.of)),
      c AS (UPDATE ${table('count')} SET active = active + $2
        WHERE domain IN (SELECT e.domain FROM original JOIN ${table('entry')} e USING (seq)) AND active > 0)

@@ -43,13 +43,13 @@ export interface EnginePeer extends Submitter {
 const AT_ONCE = 40;
 const LOOK_EVERY_MS = 20;
 
-export function openEnginePeer(settings: EngineSettings): Promise<EnginePeer> {
+export async function openEnginePeer(settings: EngineSettings): Promise<EnginePeer> {
   const { engine, whose } = settings;
   if (engine === 'BullMQ') return whose === 'ours' ? bullmq(settings) : bareBullmq(settings);
-  return whose === 'ours' ? pgBoss(settings) : barePgBoss(settings);
+  return await (whose === 'ours' ? pgBoss(settings) : barePgBoss(settings));
 }
 
-async function bullmq({ place, name, sinkPort }: EngineSettings): Promise<EnginePeer> {
+function bullmq({ place, name, sinkPort }: EngineSettings): EnginePeer {
   const connection = new Redis(place, { maxRetriesPerRequest: null });
   const deliverer = toSink(sinkPort);
   return ours({
@@ -79,9 +79,9 @@ async function pgBoss({ place, name, sinkPort }: EngineSettings): Promise<Engine
 }
 
 interface Opened {
-  open(options: Pick<QueueOptions, 'onEvent' | 'concurrency'>): DeliveryQueue;
-  statements(): number;
-  close(): Promise<void>;
+  readonly open: (options: Pick<QueueOptions, 'onEvent' | 'concurrency'>) => DeliveryQueue;
+  readonly statements: () => number;
+  readonly close: () => Promise<void>;
 }
 
 function ours({ open, statements, close }: Opened): EnginePeer {
@@ -104,7 +104,7 @@ function ours({ open, statements, close }: Opened): EnginePeer {
         },
       });
       worker.start();
-      await Promise.race([enough.given, until(isEmpty)]);
+      await Promise.race([enough.given, until(async () => done >= atMost || (await isEmpty()))]);
       await worker.close();
       return done;
     },
@@ -122,7 +122,7 @@ function ours({ open, statements, close }: Opened): EnginePeer {
   };
 }
 
-async function bareBullmq({ place, name }: EngineSettings): Promise<EnginePeer> {
+function bareBullmq({ place, name }: EngineSettings): EnginePeer {
   const connection = new Redis(place, { maxRetriesPerRequest: null });
   const queue = new Queue(name, { connection });
   const isEmpty = async (): Promise<boolean> => {
@@ -148,7 +148,7 @@ async function bareBullmq({ place, name }: EngineSettings): Promise<EnginePeer> 
       const one = start(() => {
         if (++done >= atMost) enough.give();
       });
-      await Promise.race([enough.given, until(isEmpty)]);
+      await Promise.race([enough.given, until(async () => done >= atMost || (await isEmpty()))]);
       await one.close();
       return done;
     },

@@ -41,7 +41,7 @@ export class Workers implements AsyncDisposable {
     return new Workers(folder);
   }
 
-  start(settings: WorkerSettings, nodeOptions: readonly string[] = []): Worker<Task, TaskResult> {
+  start(settings: WorkerSettings, nodeOptions: readonly string[] = []): Worker {
     return this.#start('worker-main.mjs', settings, nodeOptions);
   }
 

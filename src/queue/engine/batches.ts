@@ -12,25 +12,20 @@ interface Waiting<Step, Done> {
 
 const MAX_STEPS = 128;
 
-/** Nobody knows whether the steps hold: the connection was lost when they were to be committed. */
-export class UnsureError extends Error {
-  override readonly name = 'UnsureError';
-}
-
-/** `isAgain`: they may have been carried out before, and then count as done. */
-export type CarryOut<Step, Done> = (steps: readonly Step[], isAgain: boolean) => Promise<readonly Done[]>;
-
 export class Batches<Step, Done> {
-  readonly #commit: CarryOut<Step, Done>;
+  readonly #commit: (steps: readonly Step[]) => Promise<readonly Done[]>;
   readonly #placeOf: (step: Step) => number | undefined;
   #waiting: Waiting<Step, Done>[] = [];
   #flushing: Promise<void> | undefined;
 
   /**
-   * @param commit carries out all of them at once; if it rejects it is called again for each by itself, and once more for one of which it says that it is not sure
+   * @param commit carries out all of them at once; if it rejects it is called again for each by itself
    * @param placeOf of two steps at the same place only one is in a batch
    */
-  constructor(commit: CarryOut<Step, Done>, placeOf: (step: Step) => number | undefined = () => undefined) {
+  constructor(
+    commit: (steps: readonly Step[]) => Promise<readonly Done[]>,
+    placeOf: (step: Step) => number | undefined = () => undefined,
+  ) {
     this.#commit = commit;
     this.#placeOf = placeOf;
   }
@@ -38,7 +33,7 @@ export class Batches<Step, Done> {
   /**
    * Resolves once it is committed.
    *
-   * @throws what the engine says; then nothing of it holds, unless the connection was lost in the commit itself, twice
+   * @throws what the engine says; then nothing of it holds, unless the connection was lost in the commit itself
    */
   run(step: Step): Promise<Done> {
     return new Promise<Done>((resolve, reject) => {
@@ -74,19 +69,14 @@ export class Batches<Step, Done> {
     return batch;
   }
 
-  async #carryOut(batch: readonly Waiting<Step, Done>[], isAgain = false, isLast = false): Promise<void> {
+  async #carryOut(batch: readonly Waiting<Step, Done>[]): Promise<void> {
     try {
-      const done = await this.#commit(
-        batch.map(({ step }) => step),
-        isAgain,
-      );
+      const done = await this.#commit(batch.map(({ step }) => step));
       batch.forEach(({ resolve }, i) => resolve(done[i] as Done));
     } catch (error) {
-      const isUnsure = error instanceof UnsureError;
       // One that cannot be stored must not take the others with it.
-      if (batch.length > 1) for (const one of batch) await this.#carryOut([one], true);
-      else if (isUnsure && !isLast) await this.#carryOut(batch, true, true);
-      else for (const { reject } of batch) reject(isUnsure ? error.cause : error);
+      if (batch.length > 1) for (const one of batch) await this.#carryOut([one]);
+      else for (const { reject } of batch) reject(error);
     }
   }
 }

@@ -22,10 +22,10 @@ export interface Stepped<T> {
   readonly value: T;
 }
 
+/** Of PostgreSQL's `integer`. 0 is a message's first. */
+const MOST_VERSION = 2 ** 30;
 /** How long what a newer version of this package wrote is left alone, before looking at it again. */
 const NEWER_PAUSE_MS = 60_000;
-/** What an `integer` of PostgreSQL holds, and some room. */
-const MOST_VERSION = 2 ** 30;
 
 export class RecordChanges {
   readonly #engine: Engine;
@@ -62,9 +62,9 @@ export class RecordChanges {
       const next = randomInt(1, MOST_VERSION);
       const committed = await this.#engine.commit({
         before: stored,
-        next,
         from: record,
         to,
+        next,
         alarm,
         job,
         changes: all,

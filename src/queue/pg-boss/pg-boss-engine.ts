@@ -3,7 +3,7 @@
  * one transaction, so that they never differ.
  */
 import type { HostStatus, QueueCounters, TopHostsOptions } from '../delivery-queue.js';
-import { Batches, UnsureError } from '../engine/batches.js';
+import { Batches } from '../engine/batches.js';
 import type { Arrival, Change, Engine, Page, StoredRecord, Suspended } from '../engine/engine.js';
 import { keyOf, type Alarm, type Lane } from '../engine/mail-record.js';
 import { REMEMBER_MS } from '../message-id.js';
@@ -51,10 +51,7 @@ export class PgBossEngine implements Engine {
     this.#jobs = jobs;
     this.#numbers = new PgNumbers(tables, dice);
     const records = new PgRecords(tables, jobs, this.#numbers);
-    this.#batches = new Batches(
-      (steps, isAgain) => transact(pool, (client) => records.carryOut(client, steps, isAgain)),
-      messageOf,
-    );
+    this.#batches = new Batches((steps) => transact(pool, (client) => records.carryOut(client, steps)), messageOf);
     this.#domains = new PgDomains(pool, tables, this.#numbers);
   }
 
@@ -65,7 +62,7 @@ export class PgBossEngine implements Engine {
       await this.#opening;
     } catch (error) {
       this.#opening = undefined;
-      throw error instanceof UnsureError ? error.cause : error;
+      throw error;
     }
   }
 

@@ -37,6 +37,13 @@ export interface JobMove {
   readonly after: Alarm | undefined;
 }
 
+/**
+ * pg-boss 10 and the first of 12 sort all that is due by its age to take the first few: with 50,000
+ * due a message cost four times as much. By its time it is found in their own index. Where the
+ * words are others, nothing is changed.
+ */
+const BY_AGE = 'ORDER BY created_on, id';
+const BY_TIME = 'ORDER BY start_after';
 const LANES = ['new', 'retry'] as const;
 /** As pg-boss has it. */
 const LEAST_LEASE_MS = 1_000;
@@ -108,10 +115,10 @@ export class PgBossJobs {
       await insert(name, jobs, { db: dbOf(runner) });
       return;
     }
-    const seen: { inserted: number | null } = { inserted: null };
+    const inserted: (number | null)[] = [];
     const executeSql: BossDb['executeSql'] = async (text, values) => {
       const result = await runner.query(text, values);
-      seen.inserted = result.rowCount;
+      inserted.push(result.rowCount);
       return result;
     };
     await insert(
@@ -119,7 +126,7 @@ export class PgBossJobs {
       { db: { executeSql } },
     );
     // It says nothing if its queue was deleted.
-    if (seen.inserted !== jobs.length) throw new Error(`pg-boss did not take jobs for ${name}`);
+    if (inserted.at(-1) !== jobs.length) throw new Error(`pg-boss did not take jobs for ${name}`);
   }
 
   /** Numbers of messages whose jobs are ours for the length of a lease. */
@@ -129,7 +136,7 @@ export class PgBossJobs {
     const db: BossDb = {
       executeSql: async (text, values) => {
         try {
-          return await runner.query(text, values);
+          return await runner.query(text.replace(BY_AGE, BY_TIME), values);
         } catch (error) {
           trouble = error;
           throw error;

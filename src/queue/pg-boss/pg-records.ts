@@ -5,7 +5,7 @@
  */
 import type { Arrival, Change, StoredRecord } from '../engine/engine.js';
 import { holderOf, retryAt, type Alarm, type MailRecord } from '../engine/mail-record.js';
-import { PgArrivals } from './pg-arrivals.js';
+import { addArrivals } from './pg-arrivals.js';
 import type { PgBossJobs, JobMove } from './pg-boss-jobs.js';
 import type { PgNumbers } from './pg-numbers.js';
 import type { PgRunner } from './pg-pool.js';
@@ -13,16 +13,10 @@ import type { Tables } from './pg-schema.js';
 import { valuesOf } from './pg-values.js';
 
 export type PgStep =
-  | {
-      readonly do: 'add';
-      readonly arrival: Arrival;
-      /** The number it had when it was carried out before. */
-      tried?: number | undefined;
-    }
+  /** `tried`: its number, if it was carried out before and nobody knows whether that holds. */
+  | { readonly do: 'add'; readonly arrival: Arrival; tried?: number }
   | { readonly do: 'change'; readonly change: Change }
   | { readonly do: 'postpone'; readonly stored: StoredRecord; readonly alarm: Alarm | undefined };
-
-const NONE: ReadonlySet<number> = new Set();
 
 type Ended = Change & { readonly to: undefined };
 type Altered = Change & { readonly to: MailRecord };
@@ -37,13 +31,11 @@ export class PgRecords {
   readonly #tables: Tables;
   readonly #jobs: PgBossJobs;
   readonly #numbers: PgNumbers;
-  readonly #arrivals: PgArrivals;
 
   constructor(tables: Tables, jobs: PgBossJobs, numbers: PgNumbers) {
     this.#tables = tables;
     this.#jobs = jobs;
     this.#numbers = numbers;
-    this.#arrivals = new PgArrivals(tables);
   }
 
   /**
@@ -51,9 +43,8 @@ export class PgRecords {
    * changed meanwhile, and nothing was done.
    *
    * @param steps one for each message at most
-   * @param isAgain whether they may have been carried out before
    */
-  async carryOut(client: PgRunner, steps: readonly PgStep[], isAgain: boolean): Promise<(number | undefined)[]> {
+  async carryOut(client: PgRunner, steps: readonly PgStep[]): Promise<(number | undefined)[]> {
     const changes = steps.flatMap((step) => (step.do === 'change' ? step.change : []));
     const postponed = steps.flatMap((step) => (step.do === 'postpone' ? step : []));
     const done = new Set([
@@ -63,7 +54,7 @@ export class PgRecords {
     ]);
     const changed = changes.filter(({ before }) => done.has(before.seq));
     await this.#index(client, changed.filter(isAltered));
-    const added = await this.#arrivals.add(client, [
+    const added = await addArrivals(client, this.#tables, [
       ...steps.flatMap((step) => (step.do === 'add' ? step.arrival : [])),
       ...changed.flatMap(({ mail }) => mail),
     ]);
@@ -78,36 +69,49 @@ export class PgRecords {
         .map(({ stored: { seq, alarm }, alarm: after }) => ({ seq, before: alarm, after })),
       ...[...added].map(([{ alarm }, seq]) => ({ seq, before: undefined, after: alarm })),
     ]);
-    const before = isAgain ? await this.#doneBefore(client, steps) : NONE;
+    const held = await this.#held(client, steps, added, done);
     return steps.map((step) => {
-      if (step.do === 'add') {
-        const { tried = -1 } = step;
-        step.tried = added.get(step.arrival);
-        return step.tried ?? (before.has(tried) ? tried : undefined);
-      }
-      const seq = messageOf(step);
-      return seq !== undefined && (done.has(seq) || before.has(seq)) ? seq : undefined;
+      if (step.do !== 'add') return done.has(messageOf(step) ?? NaN) ? messageOf(step) : held.get(step);
+      const seq = added.get(step.arrival) ?? held.get(step);
+      if (seq !== undefined) step.tried = seq;
+      return seq;
     });
   }
 
-  /** Messages that are as one of these steps leaves them. */
-  async #doneBefore(client: PgRunner, steps: readonly PgStep[]): Promise<ReadonlySet<number>> {
-    const left = steps.flatMap((step): [number, number][] => {
-      if (step.do === 'add') return step.tried === undefined ? [] : [[step.tried, 0]];
-      return step.do === 'change' ? [[step.change.before.seq, step.change.next]] : [];
+  /** Of what found nothing to do, what an earlier try has done, whose commit was not heard of. */
+  async #held(
+    client: PgRunner,
+    steps: readonly PgStep[],
+    added: ReadonlyMap<Arrival, number>,
+    done: ReadonlySet<number>,
+  ): Promise<Map<PgStep, number>> {
+    const asked = steps.flatMap((step): [PgStep, number, number][] => {
+      if (step.do === 'add') return added.has(step.arrival) || !step.tried ? [] : [[step, step.tried, 0]];
+      if (step.do !== 'change' || done.has(step.change.before.seq)) return [];
+      return [[step, step.change.before.seq, step.change.next]];
     });
-    if (left.length === 0) return NONE;
-    const { text, values } = valuesOf(['bigint', 'int'], left);
-    const sql = `SELECT m.seq::float8 AS seq FROM ${this.#tables.message} m
-      JOIN (VALUES ${text}) AS c (seq, version) USING (seq, version)`;
-    return new Set(seqsOf(await client.query(sql, values)));
+    if (asked.length === 0) return new Map();
+    const { text, values } = valuesOf(
+      ['bigint', 'int'],
+      asked.map(([, seq, version]) => [seq, version]),
+    );
+    const found = new Set(
+      seqsOf(
+        await client.query(
+          `SELECT m.seq::float8 AS seq FROM ${this.#tables.message} m JOIN (VALUES ${text}) AS c (seq, version)
+           ON m.seq = c.seq AND m.version = c.version`,
+          values,
+        ),
+      ),
+    );
+    return new Map(asked.flatMap(([step, seq]) => (found.has(seq) ? [[step, seq] as const] : [])));
   }
 
   async #alter(client: PgRunner, changes: readonly Altered[]): Promise<number[]> {
     if (changes.length === 0) return [];
     const { text, values } = valuesOf(
       ['bigint', 'int', 'int', 'text', 'float8', 'text', 'text'],
-      inOrder(changes).map(({ before: { seq, version }, next, to, alarm }) => [
+      inOrder(changes).map(({ before: { seq, version }, to, next, alarm }) => [
         seq,
         version,
         next,

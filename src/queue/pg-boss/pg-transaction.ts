@@ -1,29 +1,37 @@
 /**
  * One transaction on a connection of the pool's.
  */
-import { UnsureError } from '../engine/batches.js';
 import type { PgClient, PgPool, PgRunner } from './pg-pool.js';
 
 /**
- * @throws what the database says; then nothing of it holds
- * @throws {UnsureError} if it was to be committed and that failed, with the reason as `cause`
+ * @param work called again, once, if the commit failed: it may hold all the same, which is to be found out
+ * @throws what the database says; then nothing of it holds, unless the connection was lost in the commit itself
  */
 export async function transact<T>(pool: PgPool, work: (client: PgRunner) => Promise<T>): Promise<T> {
+  const reached = { commit: false };
+  try {
+    return await once(pool, work, reached);
+  } catch (error) {
+    if (!reached.commit) throw error;
+    return await once(pool, work, reached);
+  }
+}
+
+async function once<T>(pool: PgPool, work: (client: PgRunner) => Promise<T>, reached: { commit: boolean }): Promise<T> {
   const client = await pool.connect();
   // Without a listener the loss of a connection would end the process.
   client.on('error', ignore);
   let isWell = false;
-  let isUnsure = false;
   try {
     await client.query('BEGIN');
     const result = await work(client);
-    isUnsure = true;
+    reached.commit = true;
     await client.query('COMMIT');
     isWell = true;
     return result;
   } catch (error) {
     isWell = await rolledBack(client);
-    throw isUnsure ? new UnsureError('the commit may hold', { cause: error }) : error;
+    throw error;
   } finally {
     client.off('error', ignore);
     client.release(!isWell);
