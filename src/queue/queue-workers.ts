@@ -86,10 +86,7 @@ export class QueueWorkers {
     return { holder, leaseUntil: this.#now() + settings.leaseMs };
   }
 
-  /**
-   * Takes a worker and a place in each domain's share for new mail, if there are any to spare; they
-   * are then `run`'s, or given back by `yieldPlaces`.
-   */
+  /** Takes a worker and a place in each domain's share for new mail, if any are to spare: for `run`, or `yieldPlaces`. */
   takePlaces(entries: readonly QueueEntry[]): boolean {
     const spare = Math.ceil(this.slots.total / RETRY_WORKERS);
     if (!this.#started || this.#closed || this.slots.free <= (this.slots.total > 1 ? spare : 0)) return false;
@@ -125,6 +122,7 @@ export class QueueWorkers {
     const running = new Set<Promise<void>>();
     const state = { stopped: false };
     for (;;) {
+      const before = running.size;
       const claims = state.stopped || this.#closed ? [] : await this.#claim(dueBy);
       for (const claim of claims) {
         const run = this.run(claim).then((outcome) => {
@@ -134,7 +132,8 @@ export class QueueWorkers {
         });
         running.add(run);
       }
-      if (claims.length > 0) continue;
+      // What ended during the look may have left what it came too early for.
+      if (claims.length > 0 || running.size < before) continue;
       // What follows from these, as a bounce, is due as well.
       if (running.size > 0) await Promise.race(running);
       else if (this.slots.free === 0) await this.slots.wait().then(() => this.slots.leave());
