@@ -8,7 +8,7 @@ import type { Failure } from '../core/failure.js';
 import type { DeliveryOutcome, RecipientOutcome } from '../core/outcome.js';
 import type { Deliverer } from '../delivery/deliverer.js';
 import { sharedEnvelope } from '../delivery/mail.js';
-import { bounceNotice, delayNotice, type Notice, type NoticeServices } from './failure-notices.js';
+import { bounceNotice, delayNotice, type Notice, type NoticeServices } from './bounces/failure-notices.js';
 import { bouncedByHand, nextStep, type FailedRecipient, type QueuePossiblyDelivered, type Step } from './next-step.js';
 import type { QueueEntry, QueuedMessage } from './queue-entry.js';
 import type { QueueEvent } from './queue-event.js';

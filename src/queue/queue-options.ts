@@ -19,7 +19,7 @@ import {
 import { Problems } from '../core/config-error.js';
 import { canonicalDomain } from '../core/domain.js';
 import type { Deliverer } from '../delivery/deliverer.js';
-import type { BounceOptions } from './failure-notices.js';
+import type { BounceOptions } from './bounces/failure-notices.js';
 import type { QueuePossiblyDelivered } from './next-step.js';
 import type { OnQueueEvent } from './queue-observer.js';
 

@@ -2,8 +2,8 @@
  * Claims in the database: what is due is taken, renewed, given back and freed. Everything here runs
  * within a transaction.
  */
-import { NewerEntryError, readEntry, readMessage, type QueuedMessage } from './queue-entry.js';
-import type { Claim, ClaimBy, ClaimedEntry, ClaimRequest, SetAside } from './queue-store.js';
+import { NewerEntryError, readEntry, readMessage, type QueuedMessage } from '../queue-entry.js';
+import type { Claim, ClaimBy, ClaimedEntry, ClaimRequest, SetAside } from '../queue-store.js';
 import type { SqliteBodies } from './sqlite-bodies.js';
 import type { Statements } from './sqlite-database.js';
 import type { SqliteDomains } from './sqlite-domains.js';

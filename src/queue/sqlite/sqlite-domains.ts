@@ -2,11 +2,11 @@
  * The rows of domains: when the first entry of each is due, and its counters. Changes are gathered
  * and written once a commit, or before somebody needs to read them.
  */
-import type { Suspension } from './delivery-queue.js';
-import { addCounts, noCounts, type Counts } from './domain-tally.js';
-import type { EntryResult } from './queue-store.js';
+import type { Suspension } from '../delivery-queue.js';
+import { addCounts, noCounts, type Counts } from '../domain-tally.js';
+import type { EntryResult } from '../queue-store.js';
 import type { Statements } from './sqlite-database.js';
-import { FIRST_WAKE, nextWake } from './wake-up.js';
+import { FIRST_WAKE, nextWake } from '../wake-up.js';
 
 interface Changes {
   active: number;

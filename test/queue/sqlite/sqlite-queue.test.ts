@@ -4,7 +4,7 @@
 import { describe, test } from 'vitest';
 import { sqliteQueue } from 'smtp-routes/queue';
 import { deliveryQueueContract, ManualClock } from 'smtp-routes/testing';
-import { drivers, scratch, type Database } from './sqlite-drivers.js';
+import { drivers, scratch, type Database } from '../sqlite-drivers.js';
 
 describe.each(drivers)('$name', ({ missing, open }) => {
   for (const each of deliveryQueueContract) {

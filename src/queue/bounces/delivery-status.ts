@@ -3,9 +3,9 @@
  * addresses beyond ASCII, `message/global-delivery-status` (RFC 6533).
  */
 import { isIP } from 'node:net';
-import { needsSmtpUtf8, readMailbox } from '../core/address.js';
-import type { Failure } from '../core/failure.js';
-import { onOneLine } from '../core/reply.js';
+import { needsSmtpUtf8, readMailbox } from '../../core/address.js';
+import type { Failure } from '../../core/failure.js';
+import { onOneLine } from '../../core/reply.js';
 import type { BounceReport, ReportedRecipient } from './bounce-report.js';
 import { replyOnOneLine, rootOf, statusOf } from './failure-status.js';
 

@@ -1,8 +1,8 @@
 /**
  * The part of a bounce that people read.
  */
-import type { Failure } from '../core/failure.js';
-import { onOneLine } from '../core/reply.js';
+import type { Failure } from '../../core/failure.js';
+import { onOneLine } from '../../core/reply.js';
 import type { BounceReport, ReportedRecipient } from './bounce-report.js';
 import { dateTime } from './delivery-status.js';
 import { mayHaveArrived, replyOnOneLine, rootOf } from './failure-status.js';

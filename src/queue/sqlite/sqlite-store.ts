@@ -1,8 +1,8 @@
 /**
  * The store in SQLite: messages and entries as rows, several processes on one file.
  */
-import type { HostStatus, QueueCounters, ShownEntry, Suspension, TopHostsOptions } from './delivery-queue.js';
-import type { DomainShares } from './domain-shares.js';
+import type { HostStatus, QueueCounters, ShownEntry, Suspension, TopHostsOptions } from '../delivery-queue.js';
+import type { DomainShares } from '../domain-shares.js';
 import { GroupCommit } from './group-commit.js';
 import type {
   Alteration,
@@ -18,7 +18,7 @@ import type {
   Settled,
   Settlement,
   Window,
-} from './queue-store.js';
+} from '../queue-store.js';
 import { sizeOf, SqliteBodies, type Body } from './sqlite-bodies.js';
 import { SqliteClaims } from './sqlite-claims.js';
 import { Statements, storageError, type SqliteDatabase } from './sqlite-database.js';

@@ -4,16 +4,16 @@
  * stored in the same step that removes these recipients, so that neither gets lost alone.
  */
 import { hostname } from 'node:os';
-import { sharedEnvelope, type Mail } from '../delivery/mail.js';
-import type { Envelope, Message } from '../delivery/relay-transport.js';
+import { sharedEnvelope, type Mail } from '../../delivery/mail.js';
+import type { Envelope, Message } from '../../delivery/relay-transport.js';
 import { buildBounce } from './bounce-builder.js';
 import type { BounceReport } from './bounce-report.js';
 import { mayBounce } from './may-bounce.js';
-import type { FailedRecipient } from './next-step.js';
-import { newId } from './message-id.js';
-import { ENTRY_VERSION, entriesFor, type QueuedMessage } from './queue-entry.js';
-import type { QueueEvent } from './queue-event.js';
-import type { NewMail } from './queue-store.js';
+import type { FailedRecipient } from '../next-step.js';
+import { newId } from '../message-id.js';
+import { ENTRY_VERSION, entriesFor, type QueuedMessage } from '../queue-entry.js';
+import type { QueueEvent } from '../queue-event.js';
+import type { NewMail } from '../queue-store.js';
 
 export type BuildBounce = (report: BounceReport) => Promise<Mail>;
 

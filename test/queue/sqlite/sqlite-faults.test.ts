@@ -8,8 +8,8 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { Deliverer, defineRoutes } from 'smtp-routes';
 import { sqliteQueue, type DeliveryQueue, type QueueEvent, type SqliteQueueOptions } from 'smtp-routes/queue';
 import { ManualClock, ScriptedTransport, type Script } from 'smtp-routes/testing';
-import { newHolder } from '../../src/queue/holder.js';
-import { anyDriver, drivers, scratch, type Database, type Driver } from './sqlite-drivers.js';
+import { newHolder } from '../../../src/queue/holder.js';
+import { anyDriver, drivers, scratch, type Database, type Driver } from '../sqlite-drivers.js';
 
 const MAIL = { envelope: { from: 'sender@example.net', to: ['user@example.com'] }, message: 'Subject: x\r\n\r\n' };
 const MINUTE = 60_000;

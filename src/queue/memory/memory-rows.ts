@@ -1,10 +1,10 @@
 /**
  * Messages and entries in memory, and what adds, claims and ends them.
  */
-import { addCounts, noCounts } from './domain-tally.js';
+import { addCounts, noCounts } from '../domain-tally.js';
 import type { MemoryDomains, StoredEntry, StoredMessage } from './memory-domains.js';
-import { REMEMBER_MS } from './message-id.js';
-import type { ClaimBy, ClaimedEntry, NewMail, Put } from './queue-store.js';
+import { REMEMBER_MS } from '../message-id.js';
+import type { ClaimBy, ClaimedEntry, NewMail, Put } from '../queue-store.js';
 
 export class MemoryRows {
   readonly #domains: MemoryDomains;

@@ -2,9 +2,9 @@
  * Results of attempts in the database: of whoever holds the claim, and of those who held it once.
  * Everything here runs within a transaction.
  */
-import { countsOf, noCounts } from './domain-tally.js';
-import { readEntry, type QueueEntry } from './queue-entry.js';
-import type { EntryResult } from './queue-store.js';
+import { countsOf, noCounts } from '../domain-tally.js';
+import { readEntry, type QueueEntry } from '../queue-entry.js';
+import type { EntryResult } from '../queue-store.js';
 import type { Statements } from './sqlite-database.js';
 import type { SqliteDomains } from './sqlite-domains.js';
 import type { SqliteWindows } from './sqlite-windows.js';

@@ -1,8 +1,8 @@
 /**
  * What a bounce, or a warning that mail is late, is built from.
  */
-import type { Failure } from '../core/failure.js';
-import type { Envelope, Message } from '../delivery/relay-transport.js';
+import type { Failure } from '../../core/failure.js';
+import type { Envelope, Message } from '../../delivery/relay-transport.js';
 
 /** Times in milliseconds since the epoch. */
 export interface ReportedRecipient {

@@ -2,13 +2,13 @@
  * The recipient domains of the queue in memory: what waits for each, in which order, and what is
  * known of it.
  */
-import type { Failure } from '../core/failure.js';
-import type { EntryStatus, HostStatus, QueueCounters, Suspension, TopHostsOptions } from './delivery-queue.js';
-import { addCounts, countsOf, noCounts, shownCounters, type Counts } from './domain-tally.js';
+import type { Failure } from '../../core/failure.js';
+import type { EntryStatus, HostStatus, QueueCounters, Suspension, TopHostsOptions } from '../delivery-queue.js';
+import { addCounts, countsOf, noCounts, shownCounters, type Counts } from '../domain-tally.js';
 import { DueHeap } from './due-heap.js';
-import type { QueueEntry, QueuedMessage } from './queue-entry.js';
-import type { EntryResult } from './queue-store.js';
-import { FIRST_WAKE, nextWake } from './wake-up.js';
+import type { QueueEntry, QueuedMessage } from '../queue-entry.js';
+import type { EntryResult } from '../queue-store.js';
+import { FIRST_WAKE, nextWake } from '../wake-up.js';
 
 export interface StoredMessage {
   readonly message: QueuedMessage;

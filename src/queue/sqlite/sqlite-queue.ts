@@ -2,13 +2,13 @@
  * The queue for production on one machine: what is submitted survives the end of the process and of
  * the power.
  */
-import { isDuration, show, type Check } from '../core/check-options.js';
-import type { DeliveryQueue } from './delivery-queue.js';
-import { newHolder } from './holder.js';
-import { queueSettings, type QueueOptions } from './queue-options.js';
+import { isDuration, show, type Check } from '../../core/check-options.js';
+import type { DeliveryQueue } from '../delivery-queue.js';
+import { newHolder } from '../holder.js';
+import { queueSettings, type QueueOptions } from '../queue-options.js';
 import type { SqliteDatabase } from './sqlite-database.js';
 import { SqliteStore } from './sqlite-store.js';
-import { StoredQueue } from './stored-queue.js';
+import { StoredQueue } from '../stored-queue.js';
 
 export interface SqliteQueueOptions extends QueueOptions {
   /**

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { mayBounce } from '../../src/queue/may-bounce.js';
+import { mayBounce } from '../../../src/queue/bounces/may-bounce.js';
 
 test.for<[from: string, notify: string | string[] | undefined, failed: boolean, delayed: boolean]>([
   ['app@sender.test', undefined, true, true],

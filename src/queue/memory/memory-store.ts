@@ -2,12 +2,12 @@
  * A store in memory, for tests and for mail that may be lost with the process. Each method is done
  * in one go, which makes it atomic.
  */
-import type { Message } from '../delivery/relay-transport.js';
-import type { HostStatus, QueueCounters, ShownEntry, Suspension, TopHostsOptions } from './delivery-queue.js';
-import type { DomainShares } from './domain-shares.js';
+import type { Message } from '../../delivery/relay-transport.js';
+import type { HostStatus, QueueCounters, ShownEntry, Suspension, TopHostsOptions } from '../delivery-queue.js';
+import type { DomainShares } from '../domain-shares.js';
 import { MemoryDomains, type StoredEntry, type StoredMessage } from './memory-domains.js';
 import { alterWindow, showWindow } from './memory-windows.js';
-import { onePiece, pieces } from './message-bytes.js';
+import { onePiece, pieces } from '../message-bytes.js';
 import { MemoryRows } from './memory-rows.js';
 import type {
   Alteration,
@@ -24,7 +24,7 @@ import type {
   Settled,
   Settlement,
   Window,
-} from './queue-store.js';
+} from '../queue-store.js';
 
 export class MemoryStore implements QueueStore {
   readonly #maxMessageBytes: number;

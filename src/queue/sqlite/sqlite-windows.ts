@@ -1,14 +1,14 @@
 /**
  * The queue as operators see and change it, a window at a time, in the order of arrival.
  */
-import type { EntryStatus, QueueFilter, ShownEntry } from './delivery-queue.js';
-import { noCounts } from './domain-tally.js';
-import { readEntry, type QueueEntry } from './queue-entry.js';
-import type { Alteration, Altered, Window } from './queue-store.js';
+import type { EntryStatus, QueueFilter, ShownEntry } from '../delivery-queue.js';
+import { noCounts } from '../domain-tally.js';
+import { readEntry, type QueueEntry } from '../queue-entry.js';
+import type { Alteration, Altered, Window } from '../queue-store.js';
 import type { SqliteBodies } from './sqlite-bodies.js';
 import type { SqlValue, Statements } from './sqlite-database.js';
 import type { SqliteDomains } from './sqlite-domains.js';
-import { shownRecipients } from './which-mail.js';
+import { shownRecipients } from '../which-mail.js';
 
 export interface WindowRow {
   readonly seq: number;

@@ -5,8 +5,8 @@
 import { createReadStream } from 'node:fs';
 import { open, opendir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { RouteConfigError } from '../core/config-error.js';
-import type { MessageStore } from './engine/message-store.js';
+import { RouteConfigError } from '../../core/config-error.js';
+import type { MessageStore } from './message-store.js';
 
 /** Of what is not whole yet. */
 const PART = '.part';

@@ -1,8 +1,8 @@
 /**
  * Domains as operators see them.
  */
-import type { HostStatus, QueueCounters, TopHostsOptions } from './delivery-queue.js';
-import { noCounts, shownCounters, type Counts } from './domain-tally.js';
+import type { HostStatus, QueueCounters, TopHostsOptions } from '../delivery-queue.js';
+import { noCounts, shownCounters, type Counts } from '../domain-tally.js';
 import type { Statements } from './sqlite-database.js';
 
 interface DomainRow {

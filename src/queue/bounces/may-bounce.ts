@@ -1,7 +1,7 @@
 /**
  * Whether anybody wants to hear that mail failed, or is late (RFC 3461 4.1 and 6.2, RFC 5321 4.5.5).
  */
-import type { Envelope } from '../delivery/relay-transport.js';
+import type { Envelope } from '../../delivery/relay-transport.js';
 
 /**
  * Never to the null sender, so that a bounce is never bounced. NOTIFY names what is wanted; without

@@ -4,7 +4,7 @@
  * first one is made: most mail never needs it.
  */
 import { createHash } from 'node:crypto';
-import type { Mail } from '../delivery/mail.js';
+import type { Mail } from '../../delivery/mail.js';
 import type { BounceReport } from './bounce-report.js';
 import { bounceSubject, bounceText } from './bounce-text.js';
 import { dateTime, deliveryStatus, type DeliveryStatus } from './delivery-status.js';

@@ -5,11 +5,11 @@
  */
 import { randomUUID } from 'node:crypto';
 import { Readable } from 'node:stream';
-import type { Message } from '../delivery/relay-transport.js';
+import type { Message } from '../../delivery/relay-transport.js';
 import type { GroupCommit } from './group-commit.js';
-import { REMEMBER_MS } from './message-id.js';
-import { onePiece, pieces } from './message-bytes.js';
-import type { QueuedMessage } from './queue-entry.js';
+import { REMEMBER_MS } from '../message-id.js';
+import { onePiece, pieces } from '../message-bytes.js';
+import type { QueuedMessage } from '../queue-entry.js';
 import type { Statements } from './sqlite-database.js';
 
 /** A body ready to become a message: bytes, or pieces stored already under a row of their own. */

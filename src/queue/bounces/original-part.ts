@@ -3,7 +3,7 @@
  * is read than is quoted.
  */
 import { isAscii, isUtf8 } from 'node:buffer';
-import type { DsnParameters, Message } from '../delivery/relay-transport.js';
+import type { DsnParameters, Message } from '../../delivery/relay-transport.js';
 
 /** Messages up to this size go back whole. Octets. */
 const WHOLE_LIMIT = 10 * 1024;

@@ -1,10 +1,10 @@
 /**
  * The queue in memory as operators see it: entries in the order of arrival, a window at a time.
  */
-import type { ShownEntry } from './delivery-queue.js';
+import type { ShownEntry } from '../delivery-queue.js';
 import type { StoredEntry } from './memory-domains.js';
-import type { Altered, Window } from './queue-store.js';
-import { fits, shownRecipients } from './which-mail.js';
+import type { Altered, Window } from '../queue-store.js';
+import { fits, shownRecipients } from '../which-mail.js';
 
 export function showWindow(
   rows: Iterable<StoredEntry>,

@@ -2,8 +2,8 @@
  * A failure as delivery status notifications name it: the enhanced status code (RFC 3463), and the
  * server's words.
  */
-import type { Failure, SmtpReply } from '../core/failure.js';
-import { replyText } from '../core/reply.js';
+import type { Failure, SmtpReply } from '../../core/failure.js';
+import { replyText } from '../../core/reply.js';
 
 /** Subject and detail where no server gave a code. */
 const UNREPLIED: Readonly<Record<Exclude<Failure['kind'], 'reply' | 'lost' | 'unsupported'>, string>> = {

@@ -6,7 +6,7 @@
  * those suspended are in no index and those with their share of workers are few.
  */
 import { storageError, type SqliteDatabase } from './sqlite-database.js';
-import { QueueStorageError } from './storage-error.js';
+import { QueueStorageError } from '../storage-error.js';
 
 export const ENTRY_KIND: { readonly new: 0; readonly retry: 1; readonly woken: 2 } = { new: 0, retry: 1, woken: 2 };
 export const ENTRY_STATE: { readonly waiting: 0; readonly inFlight: 1; readonly held: 2; readonly aside: 3 } = {

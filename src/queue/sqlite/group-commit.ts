@@ -2,7 +2,7 @@
  * One commit for everything that wants one in a turn of the event loop: submits, claims and results
  * of many callers cost one fsync together. A single caller gets a commit of its own.
  */
-import { systemClock, type Clock } from '../delivery/system-clock.js';
+import { systemClock, type Clock } from '../../delivery/system-clock.js';
 import { isLocked, storageError, type SqliteDatabase } from './sqlite-database.js';
 import { rollBack } from './sqlite-schema.js';
 
