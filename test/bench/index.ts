@@ -35,7 +35,7 @@ console.log(
   `${String(cpus().length)} × ${cpus()[0]?.model ?? 'unknown processor'}, Node ${process.version}, nodemailer ${nodemailer.version}`,
 );
 
-await using workers = Workers.build();
+await using workers = new Workers();
 let missed = 0;
 for (const bench of BENCHES.filter(({ name }) => names.length === 0 || names.includes(name))) {
   const again = ['npm run bench --', ...(quick ? ['--quick'] : []), bench.name].join(' ');

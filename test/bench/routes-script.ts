@@ -9,9 +9,9 @@ export const routes: Bench = {
   name: 'routes',
 
   async run(_workers, { quick }) {
-    const script = fileURLToPath(new URL('routes.ts', import.meta.url));
+    const script = fileURLToPath(new URL('routes.mjs', import.meta.url));
     const sizes = quick ? ['40000'] : ['40000', '1000000'];
-    const child = spawn(process.execPath, [...process.execArgv, script, ...sizes], { stdio: 'inherit' });
+    const child = spawn(process.execPath, [script, ...sizes], { stdio: 'inherit' });
     const code = await new Promise((resolve) => child.once('exit', resolve));
     return [code === 0];
   },

@@ -1,12 +1,8 @@
 /**
- * Each peer in a process of its own: its CPU time is its own, and so is its garbage. The workers
- * run from a build like the published one: under tsx each inner function would cost a
- * `Object.defineProperty`.
+ * Each peer in a process of its own: its CPU time is its own, and so is its garbage.
  */
-import { fork, spawnSync, type ChildProcess } from 'node:child_process';
-import { mkdtempSync, mkdirSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
-import { root } from '../../.config/subpaths.js';
+import { fork, type ChildProcess } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 import type { EngineResult, EngineTask } from './engine-main.js';
 import type { EngineSettings } from './engine-peers.js';
 import type { Task, TaskResult, WorkerSettings } from './tasks.js';
@@ -15,31 +11,7 @@ import type { Task, TaskResult, WorkerSettings } from './tasks.js';
 type Answer<Result> = { readonly result: Result } | { readonly problem: string };
 
 export class Workers implements AsyncDisposable {
-  readonly #folder: string;
   readonly #running = new Set<{ stop(): Promise<void> }>();
-
-  private constructor(folder: string) {
-    this.#folder = folder;
-  }
-
-  static build(): Workers {
-    // Below the package, so that `nodemailer` is found from there.
-    const cache = join(root, 'node_modules', '.cache');
-    mkdirSync(cache, { recursive: true });
-    const folder = mkdtempSync(join(cache, 'smtp-routes-bench-'));
-    process.once('exit', () => {
-      rmSync(folder, { recursive: true, force: true });
-    });
-    const tsdown = join(root, 'node_modules', 'tsdown', 'dist', 'run.mjs');
-    const options = ['--no-config', '--format', 'esm', '--no-dts', '--target', 'node20.19', '--log-level', 'error'];
-    const { status, stderr } = spawnSync(
-      process.execPath,
-      [tsdown, 'test/bench/worker-main.ts', 'test/bench/engine-main.ts', '--out-dir', folder, ...options],
-      { cwd: root, encoding: 'utf8' },
-    );
-    if (status !== 0) throw new Error(`the workers could not be built\n${stderr}`);
-    return new Workers(folder);
-  }
 
   start(settings: WorkerSettings, nodeOptions: readonly string[] = []): Worker {
     return this.#start('worker-main.mjs', settings, nodeOptions);
@@ -50,7 +22,8 @@ export class Workers implements AsyncDisposable {
   }
 
   #start<T extends object, R>(program: string, settings: object, nodeOptions: readonly string[]): Worker<T, R> {
-    const file = join(this.#folder, program);
+    // Built together with this file, and beside it.
+    const file = fileURLToPath(new URL(program, import.meta.url));
     const worker = new Worker<T, R>(fork(file, [JSON.stringify(settings)], { execArgv: [...nodeOptions] }));
     this.#running.add(worker);
     return worker;
@@ -64,7 +37,6 @@ export class Workers implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop();
-    rmSync(this.#folder, { recursive: true, force: true });
   }
 }
 
