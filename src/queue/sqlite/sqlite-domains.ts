@@ -22,6 +22,8 @@ const ADD = `active = active + ?, delivered = delivered + ?, soft_bounces = soft
 export class SqliteDomains {
   readonly #sql: Statements;
   readonly #changed = new Map<string, Changes>();
+  /** Domains whose waiting mail was made due since the rows were written. */
+  readonly #woken = new Set<string>();
 
   constructor(sql: Statements) {
     this.#sql = sql;
@@ -51,6 +53,7 @@ export class SqliteDomains {
 
   forget(): void {
     this.#changed.clear();
+    this.#woken.clear();
   }
 
   /** Writes what has changed. */
@@ -61,29 +64,23 @@ export class SqliteDomains {
       const { active, counts, attempt, deferred } = changes;
       sum.active += active;
       addCounts(sum.counts, counts);
-      this.#sql.run('INSERT INTO smtp_routes_domain (name) VALUES (?) ON CONFLICT DO NOTHING', name);
-      this.#sql.run(
-        `UPDATE smtp_routes_domain SET ${ADD}, due_new = (${firstDue('0')}), due_retry = min(ifnull((${firstDue('1')}), 9e15), ifnull((${firstDue('2')}), 9e15)) WHERE name = ?`,
+      const values = [
         ...valuesOf(active, counts),
         name,
         name,
         name,
+        deferred ? FIRST_WAKE : null,
+        attempt?.state ?? null,
+        attempt?.at ?? null,
+        attempt?.failure ?? null,
         name,
-      );
-      this.#sql.run('UPDATE smtp_routes_domain SET due_retry = NULL WHERE name = ? AND due_retry = 9e15', name);
-      if (deferred) this.#sql.run('UPDATE smtp_routes_domain SET wake_size = ? WHERE name = ?', FIRST_WAKE, name);
-      if (attempt) {
-        this.#sql.run(
-          'UPDATE smtp_routes_domain SET state = ?, last_attempt_at = ?, last_failure = ifnull(?, last_failure) WHERE name = ?',
-          attempt.state,
-          attempt.at,
-          attempt.failure,
-          name,
-        );
-      }
+      ];
+      if (this.#sql.run(UPDATE, ...values) > 0) continue;
+      this.#sql.run('INSERT INTO smtp_routes_domain (name) VALUES (?)', name);
+      this.#sql.run(UPDATE, ...values);
     }
     this.#sql.run(`UPDATE smtp_routes_total SET ${ADD}`, ...valuesOf(sum.active, sum.counts));
-    this.#changed.clear();
+    this.forget();
   }
 
   isSuspended(domain?: string): boolean {
@@ -128,7 +125,8 @@ export class SqliteDomains {
 
   /** Makes due what waits for a retry and was put off before a success. Answers how many entries. */
   wake(domain: string, before: number, now: number): number {
-    this.flush();
+    // Else the row is as true as it must be: what was put off meanwhile came after this success.
+    if (this.#woken.has(domain)) this.flush();
     const row = this.#sql.get<{ wake_size: number; due_retry: number | null }>(
       'SELECT wake_size, due_retry FROM smtp_routes_domain WHERE name = ?',
       domain,
@@ -147,6 +145,7 @@ export class SqliteDomains {
     if (woken > 0) {
       this.#sql.run('UPDATE smtp_routes_domain SET wake_size = ? WHERE name = ?', nextWake(row.wake_size), domain);
       this.touch(domain);
+      this.#woken.add(domain);
     }
     return woken;
   }
@@ -163,6 +162,11 @@ export class SqliteDomains {
     return { domain, suspended, changed: this.#sql.run(sql, value, domain, value) > 0 };
   }
 }
+
+const UPDATE = `UPDATE smtp_routes_domain SET ${ADD}, due_new = (${firstDue('0')}),
+  due_retry = nullif(min(ifnull((${firstDue('1')}), 9e15), ifnull((${firstDue('2')}), 9e15)), 9e15),
+  wake_size = ifnull(?, wake_size), state = ifnull(?, state), last_attempt_at = ifnull(?, last_attempt_at),
+  last_failure = ifnull(?, last_failure) WHERE name = ?`;
 
 function firstDue(kind: '0' | '1' | '2'): string {
   return `SELECT due_at FROM smtp_routes_entry WHERE state = 0 AND domain = ? AND kind = ${kind} ORDER BY due_at LIMIT 1`;
