@@ -18,7 +18,7 @@ import type { RedisClient } from './redis.js';
 import { redisMessages } from './redis-messages.js';
 
 export interface BullmqQueueOptions extends QueueOptions {
-  /** An `ioredis` client with `maxRetriesPerRequest: null`, as BullMQ wants it. The app ends it, after the queue. */
+  /** An `ioredis` client with `maxRetriesPerRequest: null`, as BullMQ wants it, and without `enableAutoPipelining`. The app ends it, after the queue. */
   readonly connection: RedisClient;
   /** Begins every key. Default `smtp-routes`. */
   readonly prefix?: string;
@@ -28,7 +28,15 @@ export interface BullmqQueueOptions extends QueueOptions {
   readonly messages?: MessageStore;
 }
 
-const isRedis: Check = (value) => has(value, 'an ioredis client', 'call', 'callBuffer');
+const isRedis: Check = (value) => {
+  const wrong = has(value, 'an ioredis client', 'call', 'callBuffer');
+  if (wrong !== undefined) return wrong;
+  const { options } = value as { options?: Readonly<Record<string, unknown>> };
+  // BullMQ says so only when the first worker is made, and new mail would go out while no retry ever does.
+  if (options && options['maxRetriesPerRequest'] !== null) return 'must have maxRetriesPerRequest: null';
+  // ioredis then loses the names of commands that it is given as words.
+  return options?.['enableAutoPipelining'] === true ? 'must not have enableAutoPipelining' : undefined;
+};
 const isMessageStore: Check = (value) => has(value, 'a MessageStore', 'put', 'open', 'remove', 'list');
 const isName: Check = (value) =>
   typeof value === 'string' && /^[\w.-]{1,100}$/.test(value)

@@ -38,9 +38,9 @@ export interface JobMove {
 }
 
 /**
- * pg-boss 10 and the first of 12 sort all that is due by its age to take the first few: with 50,000
- * due a message cost four times as much. By its time it is found in their own index. Where the
- * words are others, nothing is changed.
+ * pg-boss 10 and the first of 12 sort all that is due by its age to take the first few, so that a
+ * backlog slows itself down. By its time it is found in their own index. Where the words are others,
+ * nothing is changed.
  */
 const BY_AGE = 'ORDER BY created_on, id';
 const BY_TIME = 'ORDER BY start_after';
