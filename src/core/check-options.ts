@@ -58,8 +58,9 @@ export function hasMethods(...names: readonly string[]): Check {
 }
 
 /** The same, told by what such a thing is called. */
-export function isWith(method: string, what: string): Check {
-  return (value) => (hasMethods(method)(value) === undefined ? undefined : `must be ${what}, got ${show(value)}`);
+export function isWith(methods: string | readonly string[], what: string): Check {
+  const hasThem = hasMethods(...[methods].flat());
+  return (value) => (hasThem(value) === undefined ? undefined : `must be ${what}, got ${show(value)}`);
 }
 
 export const isAnything: Check = () => undefined;

@@ -2,12 +2,12 @@
  * The queue on BullMQ: any number of workers on any number of machines, on the Redis that the app
  * has.
  */
-import { show, type Check } from '../../core/check-options.js';
+import { isWith, show, type Check } from '../../core/check-options.js';
 import type { DeliveryQueue } from '../delivery-queue.js';
 import { JOB_LEASE_MS } from '../engine/engine.js';
 import { EngineStore } from '../engine/engine-store.js';
 import { inOurWords } from '../engine/in-our-words.js';
-import type { MessageStore } from '../engine/message-store.js';
+import { isMessageStore, type MessageStore } from '../engine/message-store.js';
 import { queueSettings, type QueueOptions } from '../queue-options.js';
 import { StoredQueue } from '../stored-queue.js';
 import { BullmqEngine } from './bullmq-engine.js';
@@ -28,8 +28,9 @@ export interface BullmqQueueOptions extends QueueOptions {
   readonly messages?: MessageStore;
 }
 
+const isClient = isWith(['call', 'callBuffer'], 'an ioredis client');
 const isRedis: Check = (value) => {
-  const wrong = has(value, 'an ioredis client', 'call', 'callBuffer');
+  const wrong = isClient(value);
   if (wrong !== undefined) return wrong;
   const { options } = value as { options?: Readonly<Record<string, unknown>> };
   // BullMQ says so only when the first worker is made, and new mail would go out while no retry ever does.
@@ -37,7 +38,6 @@ const isRedis: Check = (value) => {
   // ioredis then loses the names of commands that it is given as words.
   return options?.['enableAutoPipelining'] === true ? 'must not have enableAutoPipelining' : undefined;
 };
-const isMessageStore: Check = (value) => has(value, 'a MessageStore', 'put', 'open', 'remove', 'list');
 const isName: Check = (value) =>
   typeof value === 'string' && /^[\w.-]{1,100}$/.test(value)
     ? undefined
@@ -68,11 +68,4 @@ export function bullmqQueue(options: BullmqQueueOptions): DeliveryQueue {
   const messages =
     options.messages ?? inOurWords(redisMessages(options.connection, `${prefix}:{${name}}:body:`, clock), redisError);
   return new StoredQueue(new EngineStore({ engine, messages, maxMessageBytes, perDomain, clock }), options, settings);
-}
-
-function has(value: unknown, what: string, ...methods: readonly string[]): string | undefined {
-  const given = (value ?? {}) as Readonly<Record<string, unknown>>;
-  return methods.every((method) => typeof given[method] === 'function')
-    ? undefined
-    : `must be ${what}, got ${show(value)}`;
 }

@@ -3,6 +3,7 @@
  * a directory on shared storage, a bucket. Whatever an app has that every worker can reach.
  */
 import type { Readable } from 'node:stream';
+import { isWith, type Check } from '../../core/check-options.js';
 
 export interface MessageStore {
   /** Resolves when the body would survive the loss of this process and of the power. A rejected `put` leaves nothing that `open` finds. */
@@ -17,3 +18,5 @@ export interface MessageStore {
 
 /** Bodies up to this many bytes are kept with the message's record: 256 KiB. */
 export const INLINE_BYTES: number = 256 * 1024;
+
+export const isMessageStore: Check = isWith(['put', 'open', 'remove', 'list'], 'a MessageStore');

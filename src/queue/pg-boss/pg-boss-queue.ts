@@ -2,12 +2,12 @@
  * The queue on pg-boss: any number of workers on any number of machines, on the PostgreSQL that the
  * app has.
  */
-import { show, type Check } from '../../core/check-options.js';
+import { isWith, show, type Check } from '../../core/check-options.js';
 import type { DeliveryQueue } from '../delivery-queue.js';
 import { JOB_LEASE_MS } from '../engine/engine.js';
 import { EngineStore } from '../engine/engine-store.js';
 import { inOurWords } from '../engine/in-our-words.js';
-import type { MessageStore } from '../engine/message-store.js';
+import { isMessageStore, type MessageStore } from '../engine/message-store.js';
 import { queueSettings, type QueueOptions } from '../queue-options.js';
 import { StoredQueue } from '../stored-queue.js';
 import { hearErrors } from './hear-errors.js';
@@ -31,9 +31,8 @@ export interface PgBossQueueOptions extends QueueOptions {
   readonly messages?: MessageStore;
 }
 
-const isBoss: Check = (value) => has(value, 'a PgBoss', 'insert', 'fetch', 'deleteJob', 'createQueue', 'getJobById');
-const isPool: Check = (value) => has(value, 'a Pool of pg', 'query', 'connect');
-const isMessageStore: Check = (value) => has(value, 'a MessageStore', 'put', 'open', 'remove', 'list');
+const isBoss = isWith(['insert', 'fetch', 'deleteJob', 'createQueue', 'getJobById'], 'a PgBoss');
+const isPool = isWith(['query', 'connect'], 'a Pool of pg');
 const isName: Check = (value) =>
   typeof value === 'string' && /^[a-z][a-z0-9-]{0,30}$/.test(value)
     ? undefined
@@ -68,11 +67,4 @@ export function pgBossQueue(options: PgBossQueueOptions): DeliveryQueue {
     );
   const { maxMessageBytes, perDomain } = settings;
   return new StoredQueue(new EngineStore({ engine, messages, maxMessageBytes, perDomain, clock }), options, settings);
-}
-
-function has(value: unknown, what: string, ...methods: readonly string[]): string | undefined {
-  const given = (value ?? {}) as Readonly<Record<string, unknown>>;
-  return methods.every((method) => typeof given[method] === 'function')
-    ? undefined
-    : `must be ${what}, got ${show(value)}`;
 }
