@@ -4,6 +4,7 @@
  */
 import XOAuth2Module from 'nodemailer/lib/xoauth2/index.js';
 import type { SmtpVia } from '../core/relay.js';
+import type { AppMailer } from './app-side.js';
 import type { ConnectionAuth } from './smtp-connection.js';
 
 type XOAuth2Class = typeof XOAuth2Module;
@@ -17,12 +18,6 @@ interface AuthOption {
   readonly pass?: string;
   readonly method?: string;
   readonly options?: Record<string, unknown>;
-}
-
-/** The transporter of an app, of which OAuth2 tokens may be asked (`oauth2_provision_cb`) and which is told of new ones (`token`). */
-export interface AppMailer {
-  get(key: string): unknown;
-  emit(event: 'token', token: unknown): unknown;
 }
 
 /** Undefined if the relay asks for no authentication. */

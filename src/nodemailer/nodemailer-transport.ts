@@ -8,7 +8,7 @@ import type { Failure } from '../core/failure.js';
 import type { GetSocket, Relay, SmtpVia, TransportVia } from '../core/relay.js';
 import { SMTP_VIA_CHECKS } from '../core/smtp-via-options.js';
 import type { Envelope, RecipientReport, RelayTransport, SendRequest } from '../delivery/relay-transport.js';
-import type { AppMailer } from './auth.js';
+import type { AppMailer, AppSide } from './app-side.js';
 import { ConnectionPool, type Pools } from './connection-pool.js';
 import { nodemailerFields } from './nodemailer-error.js';
 import { sendWrapped, verifyWrapped } from './wrapped-transport.js';
@@ -36,13 +36,6 @@ const {
   authMethod: _method,
   ...DEFAULTS_CHECKS
 } = SMTP_VIA_CHECKS as Record<keyof SmtpVia, Check>;
-
-/** What an app's transporter hands to the transport behind it, long after that was made. */
-export interface AppSide {
-  /** Brings sockets. */
-  getSocket: GetSocket | undefined;
-  mailer: AppMailer | undefined;
-}
 
 class NodemailerTransport implements RelayTransport, AppSide {
   readonly #defaults: NodemailerTransportOptions;

@@ -11,7 +11,7 @@ import type { RelayReport } from '../delivery/deliverer.js';
 import { logTrouble } from '../delivery/debug-log.js';
 import type { Envelope } from '../delivery/relay-transport.js';
 import type { GetSocket } from '../core/relay.js';
-import type { AppMailer } from './auth.js';
+import type { AppMailer } from './app-side.js';
 import { composedFrom } from './composed-mail.js';
 import { mailEnvelope } from './mail-envelope.js';
 import { messageInfo, type RoutedMessageInfo } from './message-info.js';
