@@ -3,8 +3,9 @@
  * BullMQ, set after them.
  */
 import type { HostStatus, QueueCounters, TopHostsOptions } from '../delivery-queue.js';
-import type { Arrival, Change, Engine, Page, StoredRecord, Suspended } from '../engine/engine.js';
-import { placeOf, readRecord, type Alarm, type Lane, type MailRecord } from '../engine/mail-record.js';
+import { domainTimes } from '../engine/domain-times.js';
+import type { Arrival, Change, Engine, Page, RecordState, StoredRecord, Suspended } from '../engine/engine.js';
+import { keyOf, placeOf, type Alarm, type Lane } from '../engine/mail-record.js';
 import { REMEMBER_MS } from '../message-id.js';
 import type { BullmqJobs } from './bullmq-jobs.js';
 import { readFields, type RedisClient } from './redis.js';
@@ -64,7 +65,7 @@ export class BullmqEngine implements Engine {
     return true;
   }
 
-  async postpone({ seq, version, alarm: before }: StoredRecord, alarm: Alarm | undefined): Promise<void> {
+  async postpone({ seq, version, alarm: before }: RecordState, alarm: Alarm | undefined): Promise<void> {
     const guard = { key: this.#keys.record(seq), version, next: version + 1 };
     if (await this.#commits.change(guard, this.#records.postpone(seq, alarm))) await this.#jobs.set(seq, before, alarm);
   }
@@ -89,22 +90,17 @@ export class BullmqEngine implements Engine {
   }
 
   async inline(seqs: readonly number[]): Promise<ReadonlyMap<number, Uint8Array>> {
-    const bodies = new Map<number, Uint8Array>();
-    await Promise.all(
-      seqs.map(async (seq) => {
-        const body = (await this.#redis.callBuffer('HGET', this.#keys.record(seq), 'inline')) as Buffer | null;
-        if (body) bodies.set(seq, body);
-      }),
-    );
-    return bodies;
+    const keys = seqs.map((seq) => this.#keys.record(seq));
+    const found = await readFields(this.#redis, keys, ['inline']);
+    return new Map(seqs.flatMap((seq, i) => (found[i]?.[0] ? [[seq, found[i][0]]] : [])));
   }
 
   async keys({ after, limit, id, domain }: Page): Promise<number[]> {
     if (id !== undefined) {
       const seq = (await this.#redis.call('HGET', this.#keys.ids, id)) as string | null;
       if (seq === null) return [];
-      const from = Math.max(after + 1, Number(seq) * 65_536);
-      return await this.#range(this.#keys.entries(), from, (Number(seq) + 1) * 65_536 - 1, limit);
+      const from = Math.max(after + 1, keyOf(Number(seq), 0));
+      return await this.#range(this.#keys.entries(), from, keyOf(Number(seq) + 1, 0) - 1, limit);
     }
     return await this.#range(this.#keys.entries(domain), after + 1, '+inf', limit);
   }
@@ -168,15 +164,8 @@ export class BullmqEngine implements Engine {
     const status = await this.#domains.status(domain);
     const [key] = await this.keys({ after: -1, limit: 1, domain });
     const [oldest] = key === undefined ? [] : await this.read([placeOf(key).seq]);
-    const record = oldest && parsed(oldest.data);
-    const first = record?.entries.find((one) => one.entry.domain === domain);
     const [next] = await this.waiting(domain, 1);
-    const dues = [next?.dueAt, first?.status === 'waiting' ? first.dueAt : undefined].flatMap((at) => at ?? []);
-    return {
-      ...status,
-      ...(record && { oldestAt: record.message.arrivalAt }),
-      ...(dues.length > 0 && { nextAttemptAt: Math.min(...dues) }),
-    };
+    return { ...status, ...domainTimes(domain, oldest?.data, next?.dueAt) };
   }
 
   async topHosts(options: Required<TopHostsOptions>): Promise<HostStatus[]> {
@@ -215,13 +204,5 @@ export class BullmqEngine implements Engine {
   async close(): Promise<void> {
     await this.#commits.settled();
     await this.#jobs.close();
-  }
-}
-
-function parsed(data: string): MailRecord | undefined {
-  try {
-    return readRecord(data);
-  } catch {
-    return undefined;
   }
 }

@@ -10,21 +10,16 @@ import type { RedisKeys } from './redis-keys.js';
 import type { RedisRecords } from './redis-records.js';
 
 interface Step {
-  /** Of a record that is changed; a new message has its own. */
-  readonly guard?: Guard;
+  readonly guard: (seqs: readonly number[]) => Guard;
   readonly commands: readonly Command[];
-  readonly added: readonly Added[];
-}
-
-interface Added {
-  readonly arrival: Arrival;
-  /** Once it has one it keeps it, however often it is tried to be stored. */
-  seq?: number;
+  readonly arrivals: readonly Arrival[];
+  /** Numbers of the arrivals. Once they have them they keep them, however often they are tried to be stored. */
+  seqs?: readonly number[];
 }
 
 interface Done {
   readonly held: boolean;
-  /** Of what was added. */
+  /** Of the arrivals. */
   readonly seqs: readonly number[];
 }
 
@@ -45,14 +40,19 @@ export class RedisCommits {
 
   /** Answers its number. Undefined: its name is known. */
   async add(arrival: Arrival): Promise<number | undefined> {
-    const { held, seqs } = await this.#batches.run({ commands: [], added: [{ arrival }] });
+    const { ids, ended } = this.#keys;
+    const { id } = arrival.record.message;
+    const { held, seqs } = await this.#batches.run({
+      guard: ([seq = 0]) => ({ ids, ended, id, seq }),
+      commands: [],
+      arrivals: [arrival],
+    });
     return held ? seqs[0] : undefined;
   }
 
   /** Answers whether the guard held. */
   async change(guard: Guard, commands: readonly Command[], arrivals: readonly Arrival[] = []): Promise<boolean> {
-    const added = arrivals.map((arrival) => ({ arrival }));
-    return (await this.#batches.run({ guard, commands, added })).held;
+    return (await this.#batches.run({ guard: () => guard, commands, arrivals })).held;
   }
 
   settled(): Promise<void> {
@@ -60,42 +60,36 @@ export class RedisCommits {
   }
 
   async #carryOut(steps: readonly Step[]): Promise<Done[]> {
-    const numbered = await this.#number(steps);
+    await this.#number(steps);
+    const numbered = steps.map(({ guard, commands, arrivals, seqs = [] }) => ({
+      guard: guard(seqs),
+      commands,
+      seqs,
+      added: arrivals.map((arrival, i) => ({ ...arrival, seq: seqs[i] ?? 0 })),
+    }));
     const answers = guarded(
       this.#redis,
       numbered.map(({ guard, commands, added }) => ({
         guard,
-        commands: [...commands, ...added.flatMap((one) => this.#records.add(one.seq, one.arrival))],
+        commands: [...commands, ...added.flatMap((one) => this.#records.add(one.seq, one))],
       })),
     );
     const jobs = this.#jobs.add(
-      numbered.flatMap(({ added }) =>
-        added.flatMap((one) => (one.arrival.alarm ? { seq: one.seq, alarm: one.arrival.alarm } : [])),
-      ),
+      numbered.flatMap(({ added }) => added.flatMap(({ seq, alarm }) => (alarm ? { seq, alarm } : []))),
     );
     const [held] = await Promise.all([answers, jobs]);
     for (const [i, { added }] of numbered.entries()) {
       // A job without a message finds nothing to do; here it is known at once.
-      if (!held[i]) for (const one of added) await this.#jobs.set(one.seq, one.arrival.alarm, undefined);
+      if (!held[i]) for (const { seq, alarm } of added) await this.#jobs.set(seq, alarm, undefined);
     }
-    return numbered.map(({ added }, i) => ({ held: held[i] === true, seqs: added.map((one) => one.seq) }));
+    return numbered.map(({ seqs }, i) => ({ held: held[i] === true, seqs }));
   }
 
-  async #number(
-    steps: readonly Step[],
-  ): Promise<{ readonly guard: Guard; readonly commands: readonly Command[]; readonly added: Required<Added>[] }[]> {
-    const { ids, ended, last } = this.#keys;
-    const without = steps.flatMap(({ added }) => added.filter(({ seq }) => seq === undefined));
-    const { length } = without;
-    const from = length > 0 ? Number(await this.#redis.call('INCRBY', last, length)) - length : 0;
-    for (const [i, one] of without.entries()) one.seq = from + i + 1;
-    return steps.map(({ guard, commands, added }) => {
-      const numbered = added.map(({ arrival, seq = 0 }) => ({ arrival, seq }));
-      const [first] = numbered;
-      const isNew = first && { ids, ended, id: first.arrival.record.message.id, seq: first.seq };
-      const holds = guard ?? isNew;
-      if (!holds) throw new TypeError('a step without a guard');
-      return { guard: holds, commands, added: numbered };
-    });
+  async #number(steps: readonly Step[]): Promise<void> {
+    const without = steps.filter(({ seqs, arrivals }) => !seqs && arrivals.length > 0);
+    const count = without.reduce((sum, { arrivals }) => sum + arrivals.length, 0);
+    if (count === 0) return;
+    let seq = Number(await this.#redis.call('INCRBY', this.#keys.last, count)) - count;
+    for (const step of without) step.seqs = step.arrivals.map(() => ++seq);
   }
 }

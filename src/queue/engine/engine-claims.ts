@@ -86,7 +86,8 @@ export class EngineClaims {
     dueBy: number,
     room: Room,
   ): Promise<Taken | 'early' | undefined> {
-    return await this.#changes.change<Taken | 'early' | undefined>(stored, now, (record, { seq }) => {
+    const { seq, inline } = stored;
+    return await this.#changes.change<Taken | 'early' | undefined>(stored, now, (record) => {
       const isDue = record.entries.some(
         (one) => isSilent(one, now) || (one.status === 'waiting' && one.dueAt <= (one.kind === 'new' ? now : dueBy)),
       );
@@ -103,7 +104,7 @@ export class EngineClaims {
       const alarm = alarmOf(after, notBefore);
       // The engine brings it up again at the end of its lease, which is ours.
       const job = claimed.length > 0 && alarm?.at === by.leaseUntil ? 'keep' : 'set';
-      const value = claimed.length > 0 ? { seq, record: after, claimed, inline: stored.inline } : undefined;
+      const value = claimed.length > 0 ? { seq, record: after, claimed, inline } : undefined;
       return { to: after, alarm, job, isOurs: claimed.length > 0, value };
     });
   }

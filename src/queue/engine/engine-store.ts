@@ -97,7 +97,7 @@ export class EngineStore implements QueueStore {
     this.#note(named);
     const { alarm } = arrival;
     if (named.length > 0) {
-      this.#changes.noteOurs({ seq, version: 0, data: JSON.stringify(after), ...(alarm && { alarm }) });
+      this.#changes.noteOurs({ state: { seq, version: 0, ...(alarm && { alarm }) }, record: after });
     }
     return { known: false, size, claimed: named };
   }

@@ -9,7 +9,14 @@ import { fits, shownRecipients } from '../which-mail.js';
 import type { EngineBodies } from './engine-bodies.js';
 import type { Taken } from './engine-claims.js';
 import type { Engine, Page } from './engine.js';
-import { keyOf, placeOf, readRecord, type DomainChange, type MailRecord, type RecordEntry } from './mail-record.js';
+import {
+  keyOf,
+  placeOf,
+  readRecordIfKnown,
+  type DomainChange,
+  type MailRecord,
+  type RecordEntry,
+} from './mail-record.js';
 import type { RecordChanges } from './record-changes.js';
 import { alterEntry, claimEntries } from './record-steps.js';
 
@@ -40,7 +47,7 @@ export class EngineWindows {
     const { keys, next } = await this.#keys({ ...window, limit: isSparse ? Math.max(limit, SEARCH_WINDOW) : limit });
     const records = new Map<number, MailRecord>();
     for (const { seq, data } of await this.#engine.read(seqsOf(keys))) {
-      const record = readable(data);
+      const record = readRecordIfKnown(data);
       if (record) records.set(seq, record);
     }
     const entries: ShownEntry[] = [];
@@ -168,15 +175,6 @@ function add(sum: Sum, { entries, recipients, inFlight }: Sum): void {
 
 function paged(entries: ShownEntry[], next: number | undefined): { entries: ShownEntry[]; next?: number } {
   return next === undefined ? { entries } : { entries, next };
-}
-
-/** What is damaged, or of a newer version, is not shown. */
-function readable(data: string): MailRecord | undefined {
-  try {
-    return readRecord(data);
-  } catch {
-    return undefined;
-  }
 }
 
 function factsOf(

@@ -37,14 +37,18 @@ import type { Alarm, DomainChange, Lane, MailRecord } from './mail-record.js';
  */
 export const JOB_LEASE_MS = 10_000;
 
-/** A record as it is stored. */
-export interface StoredRecord {
+/** Which state of a record is meant. */
+export interface RecordState {
   /** Grows with the order of arrival. */
   readonly seq: number;
   /** 0 for a new one, another after every commit. */
   readonly version: number;
-  readonly data: string;
   readonly alarm?: Alarm;
+}
+
+/** A record as it is stored. */
+export interface StoredRecord extends RecordState {
+  readonly data: string;
   /** The body, if it was read along with the record and is kept with it. */
   readonly inline?: Uint8Array;
 }
@@ -60,13 +64,13 @@ export interface Arrival {
 
 /** A new state of a record. All of it happens, or nothing. */
 export interface Change {
-  readonly before: StoredRecord;
+  readonly before: RecordState;
   /**
    * The version after it, which nobody else would choose: where the answer to a commit was lost and it
    * is carried out again, it finds its own work, and that is a success.
    */
   readonly next: number;
-  /** As parsed from `before`. */
+  /** What it held in `before`. */
   readonly from: MailRecord;
   /** Undefined: the message has ended. */
   readonly to: MailRecord | undefined;
@@ -100,7 +104,7 @@ export interface Engine {
   /** False: the record was changed meanwhile, and nothing was done. */
   commit(change: Change): Promise<boolean>;
   /** The same for what cannot be read: its job rings then, or never again. */
-  postpone(stored: StoredRecord, alarm: Alarm | undefined): Promise<void>;
+  postpone(stored: RecordState, alarm: Alarm | undefined): Promise<void>;
   /** Where the engine locks jobs by itself: those of these messages are ours for another lease. */
   extend?(seqs: readonly number[]): Promise<void>;
   read(seqs: readonly number[]): Promise<StoredRecord[]>;

@@ -87,6 +87,15 @@ export function readRecord(data: string): MailRecord | undefined {
   return record.entries.every(({ entry, n }) => Number.isInteger(n) && asEntry(entry)) ? record : undefined;
 }
 
+/** The same for who only looks: undefined for what a newer version wrote, too. */
+export function readRecordIfKnown(data: string): MailRecord | undefined {
+  try {
+    return readRecord(data);
+  } catch {
+    return undefined;
+  }
+}
+
 /**
  * When the engine is to bring the message up: for what waits at its time, for what is in flight when
  * its lease ends. Undefined: never, all of it is held.

@@ -5,7 +5,7 @@
 import { randomInt } from 'node:crypto';
 import { NewerEntryError } from '../queue-entry.js';
 import type { SetAside } from '../queue-store.js';
-import type { Arrival, Engine, StoredRecord } from './engine.js';
+import type { Arrival, Engine, RecordState, StoredRecord } from './engine.js';
 import { alarmOf, changesBetween, readRecord, type Alarm, type DomainChange, type MailRecord } from './mail-record.js';
 
 /** What a step makes of a record. */
@@ -22,6 +22,12 @@ export interface Stepped<T> {
   readonly value: T;
 }
 
+/** A record, and which state of it this is. */
+export interface KnownRecord {
+  readonly state: RecordState;
+  readonly record: MailRecord;
+}
+
 /** Of PostgreSQL's `integer`. 0 is a message's first. */
 const MOST_VERSION = 2 ** 30;
 /** How long what a newer version of this package wrote is left alone, before looking at it again. */
@@ -31,7 +37,7 @@ export class RecordChanges {
   readonly #engine: Engine;
   readonly #onSetAside: (what: SetAside) => void;
   /** Messages in flight here, as we stored them last. If somebody else did meanwhile, the commit says so. */
-  readonly #ours = new Map<number, StoredRecord>();
+  readonly #ours = new Map<number, KnownRecord>();
 
   constructor(engine: Engine, onSetAside: (what: SetAside) => void) {
     this.#engine = engine;
@@ -45,51 +51,59 @@ export class RecordChanges {
   async change<T>(
     from: StoredRecord | number,
     now: number,
-    step: (record: MailRecord, stored: StoredRecord) => Stepped<T> | undefined,
+    step: (record: MailRecord) => Stepped<T> | undefined,
   ): Promise<T | undefined> {
-    let stored = typeof from === 'number' ? (this.#ours.get(from) ?? (await this.#engine.read([from]))[0]) : from;
-    while (stored) {
-      const record = await this.#parse(stored, now);
-      const stepped = record && step(record, stored);
+    let known = typeof from === 'number' ? await this.#knownOrRead(from, now) : await this.#parse(from, now);
+    while (known) {
+      const { state, record } = known;
+      const stepped = step(record);
       if (!stepped) return undefined;
       const { to, changes = [], mail = [], isOurs = false, value } = stepped;
       const wanted = 'alarm' in stepped ? stepped.alarm : to && alarmOf(to);
-      const { job = isSame(wanted, stored.alarm) ? 'keep' : 'set' } = stepped;
+      const { job = isSame(wanted, state.alarm) ? 'keep' : 'set' } = stepped;
       // A job that is kept stays in its lane, whatever the record would say.
-      const alarm = job === 'keep' && wanted && stored.alarm ? { ...wanted, lane: stored.alarm.lane } : wanted;
-      const all = changesBetween(record, to, changes);
-      const { seq } = stored;
+      const alarm = job === 'keep' && wanted && state.alarm ? { ...wanted, lane: state.alarm.lane } : wanted;
+      const { seq } = state;
       const next = randomInt(1, MOST_VERSION);
       const committed = await this.#engine.commit({
-        before: stored,
+        before: state,
         from: record,
         to,
         next,
         alarm,
         job,
-        changes: all,
+        changes: changesBetween(record, to, changes),
         mail,
         now,
       });
       this.#ours.delete(seq);
       if (committed) {
-        if (isOurs && to) this.noteOurs({ seq, version: next, data: JSON.stringify(to), ...(alarm && { alarm }) });
+        if (isOurs && to) this.noteOurs({ state: { seq, version: next, ...(alarm && { alarm }) }, record: to });
         return value;
       }
-      [stored] = await this.#engine.read([seq]);
+      known = await this.#read(seq, now);
     }
     return undefined;
   }
 
   /** What was just stored, with something in it claimed here. */
-  noteOurs(stored: StoredRecord): void {
-    this.#ours.set(stored.seq, stored);
+  noteOurs(known: KnownRecord): void {
+    this.#ours.set(known.state.seq, known);
   }
 
-  async #parse(stored: StoredRecord, now: number): Promise<MailRecord | undefined> {
+  async #knownOrRead(seq: number, now: number): Promise<KnownRecord | undefined> {
+    return this.#ours.get(seq) ?? (await this.#read(seq, now));
+  }
+
+  async #read(seq: number, now: number): Promise<KnownRecord | undefined> {
+    const [stored] = await this.#engine.read([seq]);
+    return stored && (await this.#parse(stored, now));
+  }
+
+  async #parse(stored: StoredRecord, now: number): Promise<KnownRecord | undefined> {
     try {
       const record = readRecord(stored.data);
-      if (record) return record;
+      if (record) return { state: stored, record };
       await this.#engine.postpone(stored, undefined);
       this.#onSetAside({ reason: `message ${String(stored.seq)}: it cannot be read` });
     } catch (error) {

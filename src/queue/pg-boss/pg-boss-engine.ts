@@ -4,8 +4,8 @@
  */
 import type { HostStatus, QueueCounters, TopHostsOptions } from '../delivery-queue.js';
 import { Batches } from '../engine/batches.js';
-import type { Arrival, Change, Engine, Page, StoredRecord, Suspended } from '../engine/engine.js';
-import { keyOf, type Alarm, type Lane } from '../engine/mail-record.js';
+import type { Arrival, Change, Engine, Page, RecordState, StoredRecord, Suspended } from '../engine/engine.js';
+import { keyOf, placeOf, type Alarm, type Lane } from '../engine/mail-record.js';
 import { REMEMBER_MS } from '../message-id.js';
 import type { PgBossJobs } from './pg-boss-jobs.js';
 import { PgDomains } from './pg-domains.js';
@@ -89,7 +89,7 @@ export class PgBossEngine implements Engine {
     return (await this.#carryOut({ do: 'change', change })) !== undefined;
   }
 
-  async postpone(stored: StoredRecord, alarm: Alarm | undefined): Promise<void> {
+  async postpone(stored: RecordState, alarm: Alarm | undefined): Promise<void> {
     await this.#carryOut({ do: 'postpone', stored, alarm });
   }
 
@@ -112,9 +112,10 @@ export class PgBossEngine implements Engine {
         : domain !== undefined
           ? ['domain = $4 AND', [domain]]
           : ['', []];
+    const behind = placeOf(after);
     const rows = await this.#rows<{ seq: number; n: number }>(
       `SELECT seq::float8 AS seq, n FROM ${entry} WHERE ${where} (seq, n) > ($1::bigint, $2::int) ORDER BY seq, n LIMIT $3`,
-      [...placeBehind(after), limit, ...value],
+      [behind.seq, behind.n, limit, ...value],
     );
     return rows.map(({ seq, n }) => keyOf(seq, n));
   }
@@ -222,8 +223,4 @@ export class PgBossEngine implements Engine {
 function storedOf({ seq, version, data, alarm_at, lane, bytes }: RecordRow): StoredRecord {
   const alarm = alarm_at !== null && lane !== null && { alarm: { at: alarm_at, lane } };
   return { seq, version, data, ...alarm, ...(bytes && { inline: bytes }) };
-}
-
-function placeBehind(after: number): [number, number] {
-  return after < 0 ? [-1, 0] : [Math.floor(after / 65_536), after % 65_536];
 }

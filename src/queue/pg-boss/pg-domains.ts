@@ -3,8 +3,8 @@
  * see of them.
  */
 import type { HostStatus } from '../delivery-queue.js';
+import { domainTimes } from '../engine/domain-times.js';
 import type { Suspended } from '../engine/engine.js';
-import { readRecord, type MailRecord } from '../engine/mail-record.js';
 import { FIRST_WAKE, nextWake } from '../wake-up.js';
 import type { PgNumbers } from './pg-numbers.js';
 import type { PgRunner } from './pg-pool.js';
@@ -83,26 +83,11 @@ export class PgDomains {
       `SELECT m.data FROM ${entry} e JOIN ${message} m USING (seq) WHERE e.domain = $1 ORDER BY e.seq LIMIT 1`,
       [domain],
     );
-    const record = oldest && parsed(oldest.data);
-    const first = record?.entries.find((one) => one.entry.domain === domain);
     const [next] = await this.waiting(domain, 1);
-    const dues = [next?.dueAt, first?.status === 'waiting' ? first.dueAt : undefined].flatMap((at) => at ?? []);
-    return {
-      ...status,
-      ...(record && { oldestAt: record.message.arrivalAt }),
-      ...(dues.length > 0 && { nextAttemptAt: Math.min(...dues) }),
-    };
+    return { ...status, ...domainTimes(domain, oldest?.data, next?.dueAt) };
   }
 
   async #rows<Row>(sql: string, values: unknown[] = []): Promise<Row[]> {
     return (await this.#runner.query(sql, values)).rows as Row[];
-  }
-}
-
-function parsed(data: string): MailRecord | undefined {
-  try {
-    return readRecord(data);
-  } catch {
-    return undefined;
   }
 }

@@ -3,7 +3,7 @@
  * batch at a time, with one statement for each kind of step. Everything here runs within one
  * transaction.
  */
-import type { Arrival, Change, StoredRecord } from '../engine/engine.js';
+import type { Arrival, Change, RecordState } from '../engine/engine.js';
 import { holderOf, retryAt, type Alarm, type MailRecord } from '../engine/mail-record.js';
 import { addArrivals } from './pg-arrivals.js';
 import type { PgBossJobs, JobMove } from './pg-boss-jobs.js';
@@ -16,7 +16,7 @@ export type PgStep =
   /** `tried`: its number, if it was carried out before and nobody knows whether that holds. */
   | { readonly do: 'add'; readonly arrival: Arrival; tried?: number }
   | { readonly do: 'change'; readonly change: Change }
-  | { readonly do: 'postpone'; readonly stored: StoredRecord; readonly alarm: Alarm | undefined };
+  | { readonly do: 'postpone'; readonly stored: RecordState; readonly alarm: Alarm | undefined };
 
 type Ended = Change & { readonly to: undefined };
 type Altered = Change & { readonly to: MailRecord };
