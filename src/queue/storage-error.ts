@@ -18,3 +18,7 @@ export class QueueStorageError extends Error {
     this.code = `ERR_SMTP_ROUTES_QUEUE_${problem}`;
   }
 }
+
+export function isProblem(error: unknown, problem: StorageProblem): boolean {
+  return error instanceof QueueStorageError && error.code === `ERR_SMTP_ROUTES_QUEUE_${problem}`;
+}

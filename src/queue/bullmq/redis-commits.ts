@@ -4,8 +4,10 @@
  */
 import { Batches } from '../engine/batches.js';
 import type { Arrival } from '../engine/engine.js';
+import { isProblem } from '../storage-error.js';
 import type { BullmqJobs } from './bullmq-jobs.js';
 import { guarded, type Command, type Guard, type RedisClient } from './redis.js';
+import { redisError } from './redis-error.js';
 import type { RedisKeys } from './redis-keys.js';
 import type { RedisRecords } from './redis-records.js';
 
@@ -35,7 +37,10 @@ export class RedisCommits {
     this.#keys = keys;
     this.#records = records;
     this.#jobs = jobs;
-    this.#batches = new Batches((steps) => this.#carryOut(steps));
+    this.#batches = new Batches({
+      commit: (steps) => this.#carryOut(steps),
+      isOfAll: (error) => isProblem(redisError(error), 'UNAVAILABLE'),
+    });
   }
 
   /** Answers its number. Undefined: its name is known. */

@@ -10,24 +10,24 @@ interface Waiting<Step, Done> {
   readonly reject: (reason: unknown) => void;
 }
 
+export interface BatchRules<Step, Done> {
+  /** Carries out all of them at once; if it rejects it is called again for each by itself. */
+  readonly commit: (steps: readonly Step[]) => Promise<readonly Done[]>;
+  /** Whether the failure is no step's own, as that of a server that is gone: then it is all steps' at once. */
+  readonly isOfAll: (error: unknown) => boolean;
+  /** Of two steps at the same place only one is in a batch. */
+  readonly placeOf?: (step: Step) => number | undefined;
+}
+
 const MAX_STEPS = 128;
 
 export class Batches<Step, Done> {
-  readonly #commit: (steps: readonly Step[]) => Promise<readonly Done[]>;
-  readonly #placeOf: (step: Step) => number | undefined;
+  readonly #rules: BatchRules<Step, Done>;
   #waiting: Waiting<Step, Done>[] = [];
   #flushing: Promise<void> | undefined;
 
-  /**
-   * @param commit carries out all of them at once; if it rejects it is called again for each by itself
-   * @param placeOf of two steps at the same place only one is in a batch
-   */
-  constructor(
-    commit: (steps: readonly Step[]) => Promise<readonly Done[]>,
-    placeOf: (step: Step) => number | undefined = () => undefined,
-  ) {
-    this.#commit = commit;
-    this.#placeOf = placeOf;
+  constructor(rules: BatchRules<Step, Done>) {
+    this.#rules = rules;
   }
 
   /**
@@ -58,7 +58,7 @@ export class Batches<Step, Done> {
     const left: Waiting<Step, Done>[] = [];
     const places = new Set<number>();
     for (const one of this.#waiting) {
-      const place = this.#placeOf(one.step);
+      const place = this.#rules.placeOf?.(one.step);
       if (batch.length === MAX_STEPS || (place !== undefined && places.has(place))) left.push(one);
       else {
         batch.push(one);
@@ -71,11 +71,11 @@ export class Batches<Step, Done> {
 
   async #carryOut(batch: readonly Waiting<Step, Done>[]): Promise<void> {
     try {
-      const done = await this.#commit(batch.map(({ step }) => step));
+      const done = await this.#rules.commit(batch.map(({ step }) => step));
       batch.forEach(({ resolve }, i) => resolve(done[i] as Done));
     } catch (error) {
-      // One that cannot be stored must not take the others with it.
-      if (batch.length > 1) for (const one of batch) await this.#carryOut([one]);
+      // One that cannot be stored must not take the others with it; but a server is not waited for once for each.
+      if (batch.length > 1 && !this.#rules.isOfAll(error)) for (const one of batch) await this.#carryOut([one]);
       else for (const { reject } of batch) reject(error);
     }
   }

@@ -7,8 +7,10 @@ import { Batches } from '../engine/batches.js';
 import type { Arrival, Change, Engine, Page, RecordState, StoredRecord, Suspended } from '../engine/engine.js';
 import { keyOf, placeOf, type Alarm, type Lane } from '../engine/mail-record.js';
 import { REMEMBER_MS } from '../message-id.js';
+import { isProblem } from '../storage-error.js';
 import type { PgBossJobs } from './pg-boss-jobs.js';
 import { PgDomains } from './pg-domains.js';
+import { pgError } from './pg-error.js';
 import { PgNumbers } from './pg-numbers.js';
 import type { PgPool } from './pg-pool.js';
 import { messageOf, PgRecords, type PgStep } from './pg-records.js';
@@ -51,7 +53,11 @@ export class PgBossEngine implements Engine {
     this.#jobs = jobs;
     this.#numbers = new PgNumbers(tables, dice);
     const records = new PgRecords(tables, jobs, this.#numbers);
-    this.#batches = new Batches((steps) => transact(pool, (client) => records.carryOut(client, steps)), messageOf);
+    this.#batches = new Batches({
+      commit: (steps) => transact(pool, (client) => records.carryOut(client, steps)),
+      isOfAll: (error) => isProblem(pgError(error), 'UNAVAILABLE'),
+      placeOf: messageOf,
+    });
     this.#domains = new PgDomains(pool, tables, this.#numbers);
   }
 

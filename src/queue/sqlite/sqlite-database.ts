@@ -3,7 +3,7 @@
  * `node:sqlite` DatabaseSync. It is the queue's alone while the queue is open; other connections to
  * the same file, and other tables in it, are nobody's concern.
  */
-import { QueueStorageError, type StorageProblem } from '../storage-error.js';
+import { isProblem, QueueStorageError, type StorageProblem } from '../storage-error.js';
 
 /** What both drivers take and give back; blobs come back as Buffer or Uint8Array. */
 export type SqlValue = string | number | null | Uint8Array;
@@ -44,8 +44,7 @@ export function storageError(error: unknown): unknown {
 }
 
 export function isLocked(error: unknown): boolean {
-  const known = storageError(error);
-  return known instanceof QueueStorageError && known.code === 'ERR_SMTP_ROUTES_QUEUE_LOCKED';
+  return isProblem(storageError(error), 'LOCKED');
 }
 
 /** Statements of one connection, each prepared once. */
