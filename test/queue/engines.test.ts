@@ -8,11 +8,12 @@ import { Readable } from 'node:stream';
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { defineRoutes, Deliverer, type Mail } from 'smtp-routes';
-import { QueueStorageError, type DeliveryQueue, type QueueEvent } from 'smtp-routes/queue';
+import { QueueStorageError, type DeliveryQueue } from 'smtp-routes/queue';
 import { bullmqQueue, INLINE_BYTES, type MessageStore } from 'smtp-routes/queue/bullmq';
 import { ManualClock, ScriptedTransport, type Script } from 'smtp-routes/testing';
 import { freePort } from '../free-port.js';
 import { engines, type EnginePlace, type PlaceOptions } from './engine-places.js';
+import { scriptedQueue, type ScriptedQueue } from './scripted-queue.js';
 import { until } from './until.js';
 
 const HOUR_MS = 3_600_000;
@@ -27,12 +28,6 @@ const long = `Subject: long\r\n\r\n${'0123456789abcdef\r\n'.repeat(20_000)}`;
 
 function mailTo(to: string, message: Mail['message'] = 'Subject: x\r\n\r\nx\r\n'): Mail {
   return { envelope: { from: 'sender@example.net', to: [to] }, message };
-}
-
-interface Worker {
-  readonly queue: DeliveryQueue;
-  readonly transport: ScriptedTransport;
-  readonly events: QueueEvent[];
 }
 
 /** In a map, as any number of workers see it. */
@@ -93,14 +88,12 @@ for (const { name: engine, missing, start } of engines) {
         clock?: ManualClock;
         how?: 'open' | 'openFar' | 'openForgetful';
       } = {},
-    ): Worker {
-      const transport = new ScriptedTransport(scripts);
-      const deliverer = new Deliverer({ routes, transport, random: () => 0.5, ...(clock && { clock }) });
-      const events: QueueEvent[] = [];
-      const onEvent = (event: QueueEvent): unknown => events.push(event);
-      const queue = place[how](name, { deliverer, onEvent, pollMs: 50, ...options });
-      open.push(queue);
-      return { queue, transport, events };
+    ): ScriptedQueue {
+      const made = scriptedQueue(routes, scripts, clock, (given) =>
+        place[how](name, { ...given, pollMs: 50, ...options }),
+      );
+      open.push(made.queue);
+      return made;
     }
 
     function each(title: string, run: () => Promise<void>): void {
@@ -239,12 +232,12 @@ for (const { name: engine, missing, start } of engines) {
 
     each('the id of what has ended is known for a day, and then forgotten', async () => {
       const now = Date.now();
-      const at = (hours: number): Worker => worker({}, { clock: new ManualClock(now + hours * HOUR_MS) });
+      const at = (hours: number): ScriptedQueue => worker({}, { clock: new ManualClock(now + hours * HOUR_MS) });
       const first = at(0);
       await first.queue.submit(mailTo('one@a.test'), { id: 'invoice-1' });
       await first.queue.runDue();
       expect(first.transport.trace.length).toBe(1);
-      const isTaken = async ({ queue, events }: Worker): Promise<boolean> => {
+      const isTaken = async ({ queue, events }: ScriptedQueue): Promise<boolean> => {
         await queue.runDue();
         await queue.submit(mailTo('one@a.test'), { id: 'invoice-1' });
         return events.some(({ type }) => type === 'stored');

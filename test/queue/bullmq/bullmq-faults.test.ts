@@ -5,13 +5,14 @@
 import { Queue } from 'bullmq';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { defineRoutes, Deliverer } from 'smtp-routes';
-import type { DeliveryQueue, QueueEvent, QueueOptions } from 'smtp-routes/queue';
+import { defineRoutes } from 'smtp-routes';
+import type { QueueOptions } from 'smtp-routes/queue';
 import { bullmqQueue, type RedisClient } from 'smtp-routes/queue/bullmq';
-import { ManualClock, ScriptedTransport } from 'smtp-routes/testing';
+import { ManualClock } from 'smtp-routes/testing';
 import { cableTo } from '../../cable.js';
 import { redisMissing, startRedis, type RedisServer } from '../../redis-server.js';
 import { peerVersion } from '../peer-version.js';
+import { scriptedQueue, type ScriptedQueue } from '../scripted-queue.js';
 import { until } from '../until.js';
 
 const routes = defineRoutes({ relays: { a: { host: '192.0.2.1' } }, routes: [{ match: 'ALL', tiers: [['a']] }] });
@@ -42,13 +43,11 @@ describe.skipIf(redisMissing !== undefined)(
       name: string,
       script: string | readonly string[],
       options: Partial<QueueOptions> & { connection?: RedisClient; clock?: ManualClock } = {},
-    ): { queue: DeliveryQueue; transport: ScriptedTransport; events: QueueEvent[] } {
+    ): ScriptedQueue {
       const { clock, ...rest } = options;
-      const transport = new ScriptedTransport({ a: script });
-      const deliverer = new Deliverer({ routes, transport, random: () => 0.5, ...(clock && { clock }) });
-      const events: QueueEvent[] = [];
-      const onEvent = (event: QueueEvent): unknown => events.push(event);
-      return { queue: bullmqQueue({ deliverer, connection, name, onEvent, ...rest }), transport, events };
+      return scriptedQueue(routes, { a: script }, clock, (given) =>
+        bullmqQueue({ ...given, connection, name, ...rest }),
+      );
     }
 
     test('a worker cut off for longer than its lease: another delivers, and the late result undoes nothing', async () => {

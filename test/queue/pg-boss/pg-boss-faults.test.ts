@@ -5,12 +5,13 @@
 import pg from 'pg';
 import type PgBoss from 'pg-boss';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { defineRoutes, Deliverer } from 'smtp-routes';
-import type { DeliveryQueue, QueueEvent, QueueOptions } from 'smtp-routes/queue';
+import { defineRoutes } from 'smtp-routes';
+import type { QueueOptions } from 'smtp-routes/queue';
 import { pgBossQueue, type PgPool } from 'smtp-routes/queue/pg-boss';
-import { ManualClock, ScriptedTransport } from 'smtp-routes/testing';
+import { ManualClock } from 'smtp-routes/testing';
 import { postgresMissing, startPostgres, type PostgresServer } from '../../postgres-server.js';
 import { peerVersion } from '../peer-version.js';
+import { scriptedQueue, type ScriptedQueue } from '../scripted-queue.js';
 import { until } from '../until.js';
 import { startBoss } from './start-boss.js';
 
@@ -41,13 +42,11 @@ describe.skipIf(postgresMissing !== undefined)(
       name: string,
       script: string | readonly string[],
       options: Partial<QueueOptions> & { pool?: PgPool; clock?: ManualClock } = {},
-    ): { queue: DeliveryQueue; transport: ScriptedTransport; events: QueueEvent[] } {
+    ): ScriptedQueue {
       const { clock, ...rest } = options;
-      const transport = new ScriptedTransport({ a: script });
-      const deliverer = new Deliverer({ routes, transport, random: () => 0.5, ...(clock && { clock }) });
-      const events: QueueEvent[] = [];
-      const onEvent = (event: QueueEvent): unknown => events.push(event);
-      return { queue: pgBossQueue({ deliverer, boss, pool, name, onEvent, ...rest }), transport, events };
+      return scriptedQueue(routes, { a: script }, clock, (given) =>
+        pgBossQueue({ ...given, boss, pool, name, ...rest }),
+      );
     }
 
     test('a worker cut off for longer than its lease: another delivers, and the late result undoes nothing', async () => {
