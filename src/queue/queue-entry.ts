@@ -5,7 +5,6 @@
  * One message, and one entry for each domain among its recipients: retries, shares and verbs work
  * by domain, and entries of one message that are due together still travel together.
  */
-import { readMailbox } from '../core/address.js';
 import type { BounceProfile } from '../core/bounce-profile.js';
 import type { Failure } from '../core/failure.js';
 import { addressees } from '../delivery/plan-batches.js';
@@ -76,11 +75,6 @@ export function entriesFor({ to }: Envelope): QueueEntry[] {
     else byDomain.set(domain, [recipient]);
   }
   return [...byDomain].map(([domain, recipients]) => ({ v: ENTRY_VERSION, domain, recipients, retries: 0 }));
-}
-
-/** The domain that an entry for this address would have. */
-export function entryDomain(address: string): string {
-  return readMailbox(address)?.domain ?? '';
 }
 
 /**

@@ -70,10 +70,6 @@ export class BullmqEngine implements Engine {
     if (await this.#commits.change(guard, this.#records.postpone(seq, alarm))) await this.#jobs.set(seq, before, alarm);
   }
 
-  extend(seqs: readonly number[]): Promise<void> {
-    return this.#jobs.extend(seqs);
-  }
-
   read(seqs: readonly number[]): Promise<StoredRecord[]> {
     return this.#read(seqs);
   }

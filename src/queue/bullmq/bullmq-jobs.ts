@@ -147,15 +147,6 @@ export class BullmqJobs {
     return seq;
   }
 
-  async extend(seqs: readonly number[]): Promise<void> {
-    await Promise.all(
-      seqs.map(async (seq) => {
-        const held = this.#held.get(seq);
-        await held?.job.extendLock(held.token, this.#options.leaseMs).catch(unlessConnection);
-      }),
-    );
-  }
-
   /** Whether BullMQ will bring the message up. */
   async isThere(seq: number, lane: Lane): Promise<boolean> {
     const state = await this.#queues[lane].getJobState(jobId(seq));

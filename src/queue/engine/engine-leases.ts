@@ -36,7 +36,6 @@ export class EngineLeases {
   /** Answers the keys whose lease has gone to somebody else. */
   async renew({ leaseUntil }: ClaimBy, entries: readonly ClaimedEntry[]): Promise<number[]> {
     const now = this.#clock.now();
-    await this.#engine.extend?.([...bySeq(entries).keys()]);
     const lost = await Promise.all(
       [...bySeq(entries)].map(async ([seq, claimed]) => {
         const renewed = await this.#changes.change(seq, now, (record) => {

@@ -105,8 +105,6 @@ export interface Engine {
   commit(change: Change): Promise<boolean>;
   /** The same for what cannot be read: its job rings then, or never again. */
   postpone(stored: RecordState, alarm: Alarm | undefined): Promise<void>;
-  /** Where the engine locks jobs by itself: those of these messages are ours for another lease. */
-  extend?(seqs: readonly number[]): Promise<void>;
   read(seqs: readonly number[]): Promise<StoredRecord[]>;
   /** The bodies kept with the records, by number. */
   inline(seqs: readonly number[]): Promise<ReadonlyMap<number, Uint8Array>>;

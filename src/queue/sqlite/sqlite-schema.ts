@@ -8,14 +8,6 @@
 import { storageError, type SqliteDatabase } from './sqlite-database.js';
 import { QueueStorageError } from '../storage-error.js';
 
-export const ENTRY_KIND: { readonly new: 0; readonly retry: 1; readonly woken: 2 } = { new: 0, retry: 1, woken: 2 };
-export const ENTRY_STATE: { readonly waiting: 0; readonly inFlight: 1; readonly held: 2; readonly aside: 3 } = {
-  waiting: 0,
-  inFlight: 1,
-  held: 2,
-  aside: 3,
-};
-
 /** The log may grow to so many pages before it is written back, 16 MiB: mail that is gone by then never is. */
 const CHECKPOINT_PAGES = 2000;
 
