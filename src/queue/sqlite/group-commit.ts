@@ -2,9 +2,9 @@
  * One commit for everything that wants one in a turn of the event loop: submits, claims and results
  * of many callers cost one fsync together. A single caller gets a commit of its own.
  */
-import { systemClock, type Clock } from '../../delivery/system-clock.js';
 import { isLocked, storageError, type SqliteDatabase } from './sqlite-database.js';
 import { rollBack } from './sqlite-schema.js';
+import { waitForLock } from './wait-for-lock.js';
 
 interface Work {
   readonly run: () => unknown;
@@ -21,7 +21,6 @@ export interface GroupCommitOptions {
   readonly onRollback: () => void;
   /** How long to wait for a lock. */
   readonly lockTimeoutMs: number;
-  readonly clock?: Clock;
 }
 
 /** What blocks the event loop for one batch: pieces of work, and bytes written. */
@@ -29,7 +28,6 @@ const MAX_WORK = 128;
 const MAX_WEIGHT = 1024 * 1024;
 /** A commit costs about as much as so many turns of a busy loop. */
 const MAX_TURNS = 8;
-const LOCK_PAUSE_MS = 5;
 
 export class GroupCommit {
   readonly #options: GroupCommitOptions;
@@ -86,34 +84,28 @@ export class GroupCommit {
   }
 
   async #commit(batch: readonly Work[]): Promise<void> {
-    const { database, lockTimeoutMs, clock = systemClock } = this.#options;
-    const giveUpAt = clock.now() + lockTimeoutMs;
-    for (;;) {
-      try {
-        const results = this.#transact(batch);
-        batch.forEach(({ resolve }, i) => resolve(results[i]));
-        return;
-      } catch (error) {
-        rollBack(database);
-        this.#options.onRollback();
-        if (isLocked(error) && clock.now() < giveUpAt) {
-          await clock.sleep(LOCK_PAUSE_MS);
-          continue;
-        }
-        // One that cannot be stored must not take the others with it.
-        if (batch.length > 1 && !isLocked(error)) for (const one of batch) await this.#commit([one]);
-        else for (const { reject } of batch) reject(storageError(error));
-        return;
-      }
+    try {
+      const results = await waitForLock(() => this.#transact(batch), this.#options.lockTimeoutMs);
+      batch.forEach(({ resolve }, i) => resolve(results[i]));
+    } catch (error) {
+      // One that cannot be stored must not take the others with it.
+      if (batch.length > 1 && !isLocked(error)) for (const one of batch) await this.#commit([one]);
+      else for (const { reject } of batch) reject(storageError(error));
     }
   }
 
   #transact(batch: readonly Work[]): unknown[] {
-    const { database, beforeCommit } = this.#options;
-    database.exec('BEGIN IMMEDIATE');
-    const results = batch.map(({ run }) => run());
-    beforeCommit();
-    database.exec('COMMIT');
-    return results;
+    const { database, beforeCommit, onRollback } = this.#options;
+    try {
+      database.exec('BEGIN IMMEDIATE');
+      const results = batch.map(({ run }) => run());
+      beforeCommit();
+      database.exec('COMMIT');
+      return results;
+    } catch (error) {
+      rollBack(database);
+      onRollback();
+      throw error;
+    }
   }
 }

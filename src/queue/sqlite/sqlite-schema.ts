@@ -5,7 +5,7 @@
  * each domain has a row that says when its first entry is due: a claim looks at domains, of which
  * those suspended are in no index and those with their share of workers are few.
  */
-import { storageError, type SqliteDatabase } from './sqlite-database.js';
+import { isLocked, storageError, type SqliteDatabase } from './sqlite-database.js';
 import { QueueStorageError } from '../storage-error.js';
 
 /** The log may grow to so many pages before it is written back, 16 MiB: mail that is gone by then never is. */
@@ -98,6 +98,8 @@ const MIGRATIONS: readonly string[] = [
 
 /** While the tables are made: another process may be at it. */
 const OPEN_TIMEOUT_MS = 5_000;
+/** For each there was another process that had just come. */
+const MAX_SWITCHES = 50;
 /** Afterwards waiting is done between turns of the event loop, not within one. */
 const BUSY_TIMEOUT_MS = 10;
 
@@ -134,7 +136,7 @@ function versionOf(database: SqliteDatabase): number {
 function migrate(database: SqliteDatabase): void {
   // A message of the usual size then fits a page. Only a file that is still empty takes it.
   database.exec('PRAGMA page_size = 8192');
-  database.exec('PRAGMA journal_mode = WAL');
+  switchToLog(database);
   database.exec('PRAGMA synchronous = FULL');
   database.exec('BEGIN IMMEDIATE');
   try {
@@ -148,6 +150,25 @@ function migrate(database: SqliteDatabase): void {
   } catch (error) {
     rollBack(database);
     throw error;
+  }
+}
+
+/**
+ * The switch to the write-ahead log gives up at once while another process looks at the file, whatever
+ * the busy time-out says: waiting with a lock in hand could wait for ever. So the wait is for a
+ * transaction that nobody else can have beside it, with nothing in hand, and then the switch again:
+ * the other has been quicker, or is out of the way.
+ */
+function switchToLog(database: SqliteDatabase): void {
+  for (let tries = 1; ; tries++) {
+    try {
+      database.exec('PRAGMA journal_mode = WAL');
+      return;
+    } catch (error) {
+      if (!isLocked(error) || tries === MAX_SWITCHES) throw error;
+      database.exec('BEGIN EXCLUSIVE');
+      database.exec('COMMIT');
+    }
   }
 }
 

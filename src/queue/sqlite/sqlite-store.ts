@@ -27,6 +27,7 @@ import { SqliteHostStatus } from './sqlite-host-status.js';
 import { SqliteResults } from './sqlite-results.js';
 import { openSchema } from './sqlite-schema.js';
 import { SqliteWindows } from './sqlite-windows.js';
+import { waitForLock } from './wait-for-lock.js';
 
 export interface SqliteStoreOptions {
   readonly database: SqliteDatabase;
@@ -49,12 +50,14 @@ export class SqliteStore implements QueueStore {
   readonly #results: SqliteResults;
   readonly #hosts: SqliteHostStatus;
   readonly #holder: string;
+  readonly #lockTimeoutMs: number;
   onSetAside?: (what: SetAside) => void;
 
   /** @throws {QueueStorageError} if the tables are newer than this package, or cannot be made */
   constructor({ database, maxMessageBytes, lockTimeoutMs, holder }: SqliteStoreOptions) {
     openSchema(database);
     this.#holder = holder;
+    this.#lockTimeoutMs = lockTimeoutMs;
     this.#sql = new Statements(database);
     this.#domains = new SqliteDomains(this.#sql);
     this.#commits = new GroupCommit({
@@ -232,11 +235,14 @@ export class SqliteStore implements QueueStore {
     await this.#commits.settled();
   }
 
-  /** Reads between commits, in a turn of its own, so that a long search lets others go on. */
+  /**
+   * Reads between commits, in a turn of its own, so that a long search lets others go on. Readers meet
+   * a lock where the log is put in order again after a process that was killed.
+   */
   async #read<T>(read: () => T): Promise<T> {
     await new Promise((resolve) => setImmediate(resolve));
     try {
-      return read();
+      return await waitForLock(read, this.#lockTimeoutMs);
     } catch (error) {
       throw storageError(error);
     }

@@ -97,6 +97,58 @@ describe.each(drivers)('$name', (driver) => {
     expect((await queue.show()).entries).toHaveLength(1);
   });
 
+  there('what only looks waits for a lock as well', async () => {
+    const setting = setUp(driver);
+    const database = setting.database();
+    let locked = Infinity;
+    let asked = 0;
+    const prepare: Database['prepare'] = (sql) => {
+      const statement = database.prepare(sql);
+      // As while another process puts the log in order, which takes the right moment of a kill.
+      const refusing = (): void => {
+        if (++asked <= locked) return;
+        throw Object.assign(new Error('database is locked'), { code: 'SQLITE_BUSY_RECOVERY' });
+      };
+      return {
+        run: (...values) => statement.run(...values),
+        get: (...values) => (refusing(), statement.get(...values)),
+        all: (...values) => (refusing(), statement.all(...values)),
+      };
+    };
+    const { queue } = setting.queue({
+      database: { exec: (sql: string) => database.exec(sql), prepare },
+      lockTimeoutMs: 100,
+    });
+    await queue.submit(MAIL);
+    locked = asked;
+    await expect(queue.counters()).rejects.toMatchObject({ code: 'ERR_SMTP_ROUTES_QUEUE_LOCKED' });
+    const counters = queue.counters();
+    setTimeout(() => (locked = Infinity), 10);
+    expect(await counters).toMatchObject({ active: 1 });
+  });
+
+  there('a file that another process is about to make as well is opened, by both', async () => {
+    const setting = setUp(driver);
+    const database = setting.database();
+    const other = setting.database();
+    let meetings = 0;
+    const exec = (sql: string): unknown => {
+      if (!sql.includes('journal_mode') || meetings++ > 0) return database.exec(sql);
+      other.exec('BEGIN IMMEDIATE');
+      try {
+        return database.exec(sql);
+      } finally {
+        other.exec('COMMIT');
+      }
+    };
+    const first = { exec, prepare: (sql: string) => database.prepare(sql) };
+    const { queue } = setting.queue({ database: first });
+    await queue.submit(MAIL);
+    expect(meetings).toBe(2);
+    expect((await setting.queue({ database: other }).queue.show()).entries).toHaveLength(1);
+    expect(database.prepare('PRAGMA journal_mode').get()).toEqual({ journal_mode: 'wal' });
+  });
+
   there('a read-only database is refused', async () => {
     const setting = setUp(driver);
     const { queue, database } = setting.queue();
