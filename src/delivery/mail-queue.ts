@@ -11,7 +11,11 @@ export interface SubmitOptions {
   readonly id?: string;
   /** How often and how long to retry this message, over the queue's own profile. */
   readonly profile?: Partial<BounceProfile>;
-  /** Gives up waiting. What is stored by then is delivered all the same. */
+  /**
+   * Gives up waiting. Before the message is stored `submit` rejects with its reason; afterwards it
+   * resolves, without an outcome. A store that does not answer within a second of the abort leaves it
+   * open whether the message is stored: give an `id`, and the same one again.
+   */
   readonly signal?: AbortSignal;
   /** When `submit` resolves. The message is stored before the first attempt either way. Default `stored`. */
   readonly wait?: 'stored' | 'first-attempt';

@@ -16,6 +16,7 @@ import { Deliverer } from '../delivery/deliverer.js';
 import type { DelivererOptions } from '../delivery/deliverer-options.js';
 import type { MailQueue } from '../delivery/mail-queue.js';
 import type { RelayTransport } from '../delivery/relay-transport.js';
+import { inTime } from './in-time.js';
 import { nodemailerTransport } from './nodemailer-transport.js';
 
 /** Makes the queue of a transport, around the transport's own deliverer. */
@@ -55,6 +56,8 @@ export interface RoutedServices {
 
 const DEFAULT_SPOOL_ABOVE = 2 ** 20;
 const DEFAULT_IDLE_BELOW = 20;
+const CLOSE_TIMEOUT_MS = 30_000;
+const NEVER = new AbortController().signal;
 /** As a delivery as a whole. */
 const DEFAULT_LIMIT_MS = 30 * 60_000;
 
@@ -75,10 +78,13 @@ export function routedServices(options: RoutedTransportOptions): RoutedServices 
     spoolAboveBytes: spoolAboveBytes ?? DEFAULT_SPOOL_ABOVE,
     spoolDirectory,
     idleBelow: idleBelow ?? DEFAULT_IDLE_BELOW,
-    close: async (how) => {
-      // The queue first: it still delivers.
-      await (ownQueue as { close?: () => Promise<void> } | undefined)?.close?.();
-      await owned?.deliverer.close(how);
+    close: async ({ timeoutMs = CLOSE_TIMEOUT_MS }) => {
+      // The queue first: it still delivers. Then its deliveries are ended, and it stores what became of them.
+      const closing = Promise.resolve((ownQueue as { close?: () => Promise<void> } | undefined)?.close?.());
+      const startedAt = performance.now();
+      await inTime(closing, { signal: NEVER, limitMs: timeoutMs }).catch(() => undefined);
+      await owned?.deliverer.close({ timeoutMs: Math.max(0, timeoutMs - (performance.now() - startedAt)) });
+      await closing;
     },
   };
 }

@@ -2,6 +2,7 @@
  * One attempt for one claim: deliver, take the next step for each entry, write to the sender where
  * that is due. What it returns is stored as one settlement, and told only once that is stored.
  */
+import { recipientKey } from '../core/address.js';
 import { RouteConfigError } from '../core/config-error.js';
 import { errorMessage } from '../core/error-message.js';
 import type { Failure } from '../core/failure.js';
@@ -24,6 +25,8 @@ export interface AttemptServices extends NoticeServices {
 
 export interface Attempted {
   readonly outcome: DeliveryOutcome;
+  /** For whoever handed the message in: what the queue tries again is queued for later, and when. */
+  readonly toSubmitter: DeliveryOutcome;
   readonly settlement: Settlement;
   /** What to tell once the settlement is stored. */
   readonly events: readonly QueueEvent[];
@@ -48,6 +51,7 @@ export async function attemptClaim(services: AttemptServices, claim: Claim, sign
   const warning = await delayNotice(services, message, body, late, now);
   return {
     outcome,
+    toSubmitter: withRetries(outcome, steps),
     settlement: {
       now,
       results: steps.map(({ claimed, step }) => resultOf(claimed, step, outcome)),
@@ -67,7 +71,7 @@ export async function bounceClaim(
   services: NoticeServices,
   { message, body, entries }: Claim,
   now: number,
-): Promise<Omit<Attempted, 'outcome'>> {
+): Promise<Pick<Attempted, 'settlement' | 'events'>> {
   const failed = entries.flatMap(({ entry }) => entry.recipients.map(bouncedByHand));
   const bounce = await bounceNotice(services, message, body, failed, now);
   const results = entries.map(({ key, token, entry }): EntryResult => ({
@@ -138,6 +142,21 @@ export function notTried(id: string, to: readonly string[], failure: Failure, re
     retryAt,
   }));
   return { id, recipients, attempts: [] };
+}
+
+function withRetries(outcome: DeliveryOutcome, steps: readonly { readonly step: Step }[]): DeliveryOutcome {
+  const retries = new Map(
+    steps.flatMap(({ step: { deferred, next } }) =>
+      next.then === 'again' ? deferred.map(({ recipient }) => [recipientKey(recipient), next.at] as const) : [],
+    ),
+  );
+  const recipients = outcome.recipients.map((result): RecipientOutcome => {
+    const retryAt = retries.get(recipientKey(result.recipient));
+    return retryAt === undefined || !('failure' in result)
+      ? result
+      : { recipient: result.recipient, status: 'queue-for-later', failure: result.failure, retryAt };
+  });
+  return { ...outcome, recipients };
 }
 
 function resultOf({ key, token, entry }: ClaimedEntry, step: Step, outcome: DeliveryOutcome): EntryResult {

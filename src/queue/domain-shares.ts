@@ -29,6 +29,13 @@ export class DomainShares {
     this.#inFlight.set(domain, this.inFlight(domain) + 1);
   }
 
+  /** A place for each of these domains, or for none. */
+  takeAll(domains: readonly string[]): boolean {
+    if (!domains.every((domain) => this.hasRoom(domain))) return false;
+    for (const domain of domains) this.take(domain);
+    return true;
+  }
+
   leave(domain: string): void {
     const left = this.inFlight(domain) - 1;
     if (left > 0) this.#inFlight.set(domain, left);

@@ -2,12 +2,14 @@
  * Takes messages in: checks them, stores them, and where workers are to spare hands them over at
  * once, so that storing and claiming are one commit.
  */
+import { addAbortSignal } from 'node:stream';
 import { checkBounceProfile } from '../core/bounce-profile.js';
 import { checkOptions, isAnything, isOneOf, isString, type Check } from '../core/check-options.js';
 import { Problems } from '../core/config-error.js';
 import type { DeliveryOutcome } from '../core/outcome.js';
 import { checkMail, sharedEnvelope, type Mail } from '../delivery/mail.js';
 import type { Submission, SubmitOptions } from '../delivery/mail-queue.js';
+import type { Message } from '../delivery/relay-transport.js';
 import type { Clock } from '../delivery/system-clock.js';
 import { notTried } from './attempt-claim.js';
 import { newId } from './message-id.js';
@@ -47,14 +49,26 @@ export class Intake {
       ...(options.profile && { profile: options.profile }),
     } as const;
     const stored = this.#storeAndRun(
-      { message, body: mail.message, entries, named: options.id !== undefined },
+      { message, body: givenUpWith(options.signal, mail.message), entries, named: options.id !== undefined },
       options.wait === 'first-attempt',
     );
-    const { known, size, attempt } = await unlessAborted(this.#options.underWay.track(stored), options.signal);
+    const { known, size, attempt } = await this.#unlessTooLong(this.#options.underWay.track(stored), options.signal);
     if (!known) this.#options.observer.emit({ type: 'stored', at, id, from, recipients: to, size });
     if (!attempt || options.wait !== 'first-attempt') return { id };
-    const outcome = await unlessAborted(attempt, options.signal);
+    const outcome = await unlessAborted(attempt, options.signal, () => Promise.resolve(undefined));
     return outcome ? { id, outcome: inOrderOf(to, outcome) } : { id };
+  }
+
+  /** After an abort storing may go on for a moment: the message may be stored just now. */
+  async #unlessTooLong<T>(storing: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+    try {
+      return await unlessAborted(storing, signal, async () => {
+        await this.#options.clock.sleep(SETTLING_MS);
+        throw signal?.reason;
+      });
+    } catch (error) {
+      throw signal?.aborted ? signal.reason : error;
+    }
   }
 
   /** Stores a message; if there are workers to spare it is theirs at once, without a second commit. */
@@ -67,7 +81,7 @@ export class Intake {
     const claim = awaited || hasPlaces ? { by: workers.by(), now: this.#options.clock.now() } : undefined;
     let entries: Claim['entries'] = [];
     try {
-      const { known, size, claimed } = await this.#options.store.put(mail, claim);
+      const { known, size, claimed, body = mail.body } = await this.#options.store.put(mail, claim);
       entries = claimed;
       if (claimed.length === 0) {
         if (!known) workers.poke();
@@ -77,7 +91,7 @@ export class Intake {
           ...(awaited && !known && { attempt: Promise.resolve(withSuspended(mail, [], this.#options.clock.now())) }),
         };
       }
-      const { message, body } = mail;
+      const { message } = mail;
       const theirs: Claim = { message: { ...message, size }, body, entries: claimed };
       if (!awaited) {
         void workers.run(theirs);
@@ -85,7 +99,7 @@ export class Intake {
       }
       const attempt = this.#options.underWay.track(workers.runWhenFree(theirs));
       const whole = attempt.then(
-        (outcome) => outcome && withSuspended(mail, claimed, this.#options.clock.now(), outcome),
+        (attempted) => attempted && withSuspended(mail, claimed, this.#options.clock.now(), attempted.toSubmitter),
       );
       whole.catch(() => undefined);
       return { known, size, attempt: whole };
@@ -103,6 +117,9 @@ export class Intake {
     }
   }
 }
+
+/** How long storing may go on after an abort: whoever is told that it failed may send the message again. */
+const SETTLING_MS = 1_000;
 
 const SUBMIT_CHECKS: Readonly<Record<string, Check>> = {
   id: isString,
@@ -142,19 +159,31 @@ function inOrderOf(to: readonly string[], outcome: DeliveryOutcome): DeliveryOut
   return { ...outcome, recipients: [...new Set(to)].flatMap((recipient) => ofRecipient.get(recipient) ?? []) };
 }
 
-/** The work goes on; only the waiting ends. */
-async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+/** The work goes on; an abort ends only the waiting for it, with what `instead` gives. */
+async function unlessAborted<T>(
+  work: Promise<T>,
+  signal: AbortSignal | undefined,
+  instead: () => Promise<T>,
+): Promise<T> {
   if (!signal) return await work;
   let stop: (() => void) | undefined;
-  const aborted = new Promise<never>((_resolve, reject) => {
-    stop = () => reject(signal.reason as Error);
+  const aborted = new Promise<T>((resolve) => {
+    stop = () => resolve(instead());
     if (signal.aborted) stop();
     else signal.addEventListener('abort', stop, { once: true });
   });
+  aborted.catch(() => undefined);
   try {
     return await Promise.race([work, aborted]);
   } finally {
     if (stop) signal.removeEventListener('abort', stop);
     work.catch(() => undefined);
   }
+}
+
+/** A source that has stalled must not hold up who has stopped waiting, nor `close()`. */
+function givenUpWith(signal: AbortSignal | undefined, message: Message): Message {
+  if (!signal || typeof message === 'string' || !('open' in message)) return message;
+  const { size } = message;
+  return { open: () => addAbortSignal(signal, message.open()), ...(size !== undefined && { size }) };
 }

@@ -20,12 +20,13 @@ function checkSize(size: number, limit: number): void {
   }
 }
 
-/** The message in one piece, if it is held in memory anyway and no larger than that. */
+/** A copy of the message in one piece, if it is held in memory anyway and no larger than that. */
 export function onePiece(message: Message, limit: number): Uint8Array | undefined {
   if (typeof message !== 'string' && !(message instanceof Uint8Array)) return undefined;
   const bytes = typeof message === 'string' ? Buffer.from(message) : message;
   checkSize(bytes.byteLength, limit);
-  return bytes.byteLength <= PIECE_BYTES ? bytes : undefined;
+  if (bytes.byteLength > PIECE_BYTES) return undefined;
+  return bytes === message ? Buffer.from(bytes) : bytes;
 }
 
 /**

@@ -54,6 +54,8 @@ export interface Put {
   readonly size: number;
   /** What was claimed along with it; entries of suspended domains are not. */
   readonly claimed: readonly ClaimedEntry[];
+  /** What was stored, for whoever claimed something: the app may do with its own copy what it likes. */
+  readonly body?: Message;
 }
 
 export interface ClaimRequest {

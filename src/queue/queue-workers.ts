@@ -3,7 +3,7 @@
  * followed by the next; leases renewed meanwhile; sleep when nothing is due.
  */
 import type { DeliveryOutcome } from '../core/outcome.js';
-import { attemptClaim, type AttemptServices } from './attempt-claim.js';
+import { attemptClaim, type Attempted, type AttemptServices } from './attempt-claim.js';
 import { DomainShares } from './domain-shares.js';
 import { Housekeeping } from './housekeeping.js';
 import { Leases, type Leased } from './leases.js';
@@ -90,9 +90,8 @@ export class QueueWorkers {
   takePlaces(entries: readonly QueueEntry[]): boolean {
     const spare = Math.ceil(this.slots.total / RETRY_WORKERS);
     if (!this.#started || this.#closed || this.slots.free <= (this.slots.total > 1 ? spare : 0)) return false;
-    if (!entries.every(({ domain }) => this.shares.hasRoom(domain))) return false;
+    if (!this.shares.takeAll(entries.map(({ domain }) => domain))) return false;
     this.slots.take(1);
-    for (const { domain } of entries) this.shares.take(domain);
     return true;
   }
 
@@ -101,16 +100,16 @@ export class QueueWorkers {
     this.slots.leave();
   }
 
-  /** Waits for a worker, however many wait; the claim's lease is renewed meanwhile. */
-  async runWhenFree(claim: Claim): Promise<DeliveryOutcome | undefined> {
+  /** Waits for a worker and a place in each domain's share, however many wait; the claim's lease is renewed meanwhile. */
+  async runWhenFree(claim: Claim): Promise<Attempted | undefined> {
     const running = this.#leases.enter(claim);
-    await this.slots.wait();
-    for (const { entry } of claim.entries) this.shares.take(entry.domain);
+    const domains = claim.entries.map(({ entry }) => entry.domain);
+    await this.slots.wait(() => this.shares.takeAll(domains));
     return await this.#underWay.track(this.#attempt(running));
   }
 
   /** Attempts a claim for which places are taken. Resolves once the result is stored; undefined if there is none. */
-  run(claim: Claim): Promise<DeliveryOutcome | undefined> {
+  run(claim: Claim): Promise<Attempted | undefined> {
     return this.#underWay.track(this.#attempt(this.#leases.enter(claim)));
   }
 
@@ -125,9 +124,9 @@ export class QueueWorkers {
       const before = running.size;
       const claims = state.stopped || this.#closed ? [] : await this.#claim(dueBy);
       for (const claim of claims) {
-        const run = this.run(claim).then((outcome) => {
+        const run = this.run(claim).then((attempted) => {
           running.delete(run);
-          if (outcome) outcomes.push(outcome);
+          if (attempted) outcomes.push(attempted.outcome);
           else state.stopped = true;
         });
         running.add(run);
@@ -216,7 +215,7 @@ export class QueueWorkers {
     await this.#nap.take(Math.min(Math.max(1, (dueAt ?? Infinity) - this.#now()), settings.pollMs));
   }
 
-  async #attempt(running: Leased): Promise<DeliveryOutcome | undefined> {
+  async #attempt(running: Leased): Promise<Attempted | undefined> {
     const { claim } = running;
     const { store, attempts } = this.#options;
     try {
@@ -225,7 +224,7 @@ export class QueueWorkers {
       // The worker is free as soon as the store has the result: settling and claiming share a commit.
       this.#leave(running);
       await settling;
-      return attempted.outcome;
+      return attempted;
     } catch (error) {
       this.#trouble('attempting', error);
       // The deliverer takes nothing more, so neither do we: until somebody starts the queue again.

@@ -27,7 +27,10 @@ export class Settling {
     this.#closed = true;
   }
 
-  async settle({ message: { id } }: Claim, { settlement, events }: Omit<Attempted, 'outcome'>): Promise<void> {
+  async settle(
+    { message: { id } }: Claim,
+    { settlement, events }: Pick<Attempted, 'settlement' | 'events'>,
+  ): Promise<void> {
     const { store, observer, clock } = this.#options;
     for (;;) {
       try {

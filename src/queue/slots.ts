@@ -1,11 +1,17 @@
 /**
- * Workers as places to take: counted, and waited for in the order of coming.
+ * Workers as places to take: counted, and waited for in the order of coming. Who cannot use one yet
+ * does not hold up the others.
  */
+
+/** Takes whatever else is needed beside a place, or nothing. */
+type TakeMore = () => boolean;
+
+const nothingMore: TakeMore = () => true;
 
 export class Slots {
   readonly total: number;
   #taken = 0;
-  readonly #waiting: (() => void)[] = [];
+  #waiting: { readonly takeMore: TakeMore; readonly resolve: () => void }[] = [];
 
   constructor(total: number) {
     this.total = total;
@@ -29,19 +35,25 @@ export class Slots {
     this.giveBack(1);
   }
 
-  /** Resolves when a place was taken for the caller. */
-  async wait(): Promise<void> {
-    if (this.#waiting.length === 0 && this.free > 0) {
-      this.#taken++;
-      return;
-    }
-    await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  /** Resolves when a place was taken for the caller, and `takeMore` has answered that it took the rest. */
+  async wait(takeMore: TakeMore = nothingMore): Promise<void> {
+    // Where a place is free, those who wait already wait for something else.
+    if (this.#took(takeMore)) return;
+    await new Promise<void>((resolve) => this.#waiting.push({ takeMore, resolve }));
   }
 
   #handOver(): void {
-    while (this.#waiting.length > 0 && this.free > 0) {
-      this.#taken++;
-      this.#waiting.shift()?.();
-    }
+    if (this.#waiting.length === 0) return;
+    this.#waiting = this.#waiting.filter(({ takeMore, resolve }) => {
+      if (!this.#took(takeMore)) return true;
+      resolve();
+      return false;
+    });
+  }
+
+  #took(takeMore: TakeMore): boolean {
+    if (this.free === 0 || !takeMore()) return false;
+    this.#taken++;
+    return true;
   }
 }

@@ -5,11 +5,13 @@
  */
 import type { ContractCase } from './contract.js';
 import { queueDelivers } from './queue-contract-delivery.js';
+import { queueTakesOver } from './queue-contract-handing-in.js';
 import { queueObeys } from './queue-contract-operators.js';
 import { queueRuns } from './queue-contract-running.js';
 import type { QueueSetting } from './queue-stage.js';
 
 export const deliveryQueueContract: readonly ContractCase<QueueSetting>[] = [
+  ...queueTakesOver,
   ...queueDelivers,
   ...queueObeys,
   ...queueRuns,

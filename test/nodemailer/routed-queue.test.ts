@@ -2,8 +2,10 @@
  * `RoutedTransport` with a queue behind it: when the app hears of success, and of what.
  */
 import { createTransport } from 'nodemailer';
-import type { MailQueue } from 'smtp-routes';
-import { RoutedTransport } from 'smtp-routes/nodemailer';
+import { Deliverer, defineRoutes, type MailQueue } from 'smtp-routes';
+import { nodemailerTransport, RoutedTransport } from 'smtp-routes/nodemailer';
+import { memoryQueue } from 'smtp-routes/queue';
+import { startSmtpServer } from 'smtp-routes/testing';
 import { describe, expect, it } from 'vitest';
 import { makeQueue } from './array-queue.js';
 import { MAIL, refusal, withRouted } from './routed.js';
@@ -89,5 +91,45 @@ describe('with a queue', () => {
     const transport = new RoutedTransport({ queue: { submit: () => Promise.resolve({ id: 'x' }) } });
     const info = await createTransport(transport).sendMail(MAIL);
     expect(info).toMatchObject({ accepted: [], rejected: [], pending: ['user@example.com'], queueId: 'x' });
+  });
+});
+
+describe('with the library’s own queue', () => {
+  it('a signal after the message is stored ends the waiting: it is pending, and comes once', async () => {
+    const options = { queue: (deliverer: Deliverer) => memoryQueue({ deliverer }) };
+    await withRouted({ first: { script: ['stall@mail', '250'] }, options }, async ({ transporter, first }) => {
+      const giveUp = new AbortController();
+      const sending = transporter.sendMail({ ...MAIL, signal: giveUp.signal });
+      await first.until(({ sessions }) => sessions.some(({ stalled }) => stalled));
+      giveUp.abort();
+      const info = await sending;
+      expect(info).toMatchObject({ accepted: [], rejected: [], pending: ['user@example.com'] });
+      expect(info.queueId).toBeTruthy();
+      first.release();
+      await first.until(({ messages }) => messages.length === 1);
+    });
+  });
+
+  it('force closes at once, whatever a relay is doing', async () => {
+    const options = { queue: (deliverer: Deliverer) => memoryQueue({ deliverer }) };
+    await withRouted({ first: { script: 'stall@mail' }, options }, async ({ transporter, transport, first }) => {
+      const sending = transporter.sendMail(MAIL);
+      await first.until(({ sessions }) => sessions.some(({ stalled }) => stalled));
+      await transport.close({ force: true });
+      expect(await sending).toMatchObject({ accepted: [], rejected: [], pending: ['user@example.com'] });
+    });
+  });
+
+  it('what may have arrived is pending, also where the queue is given ready', async () => {
+    await using server = await startSmtpServer({ script: 'close@final-reply' });
+    const routes = defineRoutes({
+      relays: { only: { host: server.host, port: server.port } },
+      routes: [{ match: 'ALL', tiers: [['only']] }],
+    });
+    await using deliverer = new Deliverer({ routes, transport: nodemailerTransport() });
+    await using queue = memoryQueue({ deliverer });
+    const info = await createTransport(new RoutedTransport({ queue })).sendMail(MAIL);
+    expect(info).toMatchObject({ accepted: [], rejected: [], pending: ['user@example.com'] });
+    expect((await queue.counters()).active).toBe(1);
   });
 });

@@ -47,6 +47,13 @@ export class EngineBodies {
     return { key, size: count.size };
   }
 
+  /** What a delivery reads of what was just taken. */
+  opened(body: TakenBody): Message {
+    if ('inline' in body) return body.inline;
+    const { key, size } = body;
+    return { size, open: () => this.#messages.open(key) };
+  }
+
   /** Never rejects: what stays behind is swept. */
   async drop(key: string | undefined): Promise<void> {
     if (key !== undefined) await this.#messages.remove(key).catch(() => undefined);

@@ -99,7 +99,7 @@ export class EngineStore implements QueueStore {
     if (named.length > 0) {
       this.#changes.noteOurs({ state: { seq, version: 0, ...(alarm && { alarm }) }, record: after });
     }
-    return { known: false, size, claimed: named };
+    return { known: false, size, claimed: named, body: this.#bodies.opened(body) };
   }
 
   async claim(request: ClaimRequest): Promise<Claim[]> {

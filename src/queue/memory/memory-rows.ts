@@ -55,7 +55,7 @@ export class MemoryRows {
       if (by && this.#domains.isFree(domain)) claimed.push(this.claim(row, by));
       else this.#domains.wait(row);
     }
-    return { known: false, size, claimed };
+    return { known: false, size, claimed, body };
   }
 
   claim(row: StoredEntry, { holder, leaseUntil }: ClaimBy): ClaimedEntry {

@@ -100,6 +100,11 @@ export class SqliteBodies {
     return body.storedAs;
   }
 
+  /** What a delivery reads of what was just stored. */
+  opened(row: number, body: Body): Message {
+    return 'bytes' in body ? body.bytes : this.open(row, body.size, null);
+  }
+
   /** What a delivery reads. */
   open(row: number, size: number, bytes: Uint8Array | null): Message {
     if (bytes) return bytes;

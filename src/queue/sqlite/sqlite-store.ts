@@ -113,7 +113,7 @@ export class SqliteStore implements QueueStore {
       this.#domains.touch(domain, recipients.length);
       return by ? [{ key, token: 1, entry }] : [];
     });
-    return { known: false, size, claimed };
+    return { known: false, size, claimed, body: this.#bodies.opened(row, body) };
   }
 
   claim(request: ClaimRequest): Promise<Claim[]> {
