@@ -4,6 +4,7 @@
  * pass too: it lets the time really go by.
  */
 import type { ContractCase } from './contract.js';
+import { queueTells } from './queue-contract-bounces.js';
 import { queueDelivers } from './queue-contract-delivery.js';
 import { queueObeys } from './queue-contract-operators.js';
 import { queueRuns } from './queue-contract-running.js';
@@ -11,6 +12,7 @@ import type { QueueSetting } from './queue-stage.js';
 
 export const deliveryQueueContract: readonly ContractCase<QueueSetting>[] = [
   ...queueDelivers,
+  ...queueTells,
   ...queueObeys,
   ...queueRuns,
 ];
