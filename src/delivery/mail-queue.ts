@@ -13,11 +13,15 @@ export interface SubmitOptions {
   readonly profile?: Partial<BounceProfile>;
   /** Gives up waiting. What is stored by then is delivered all the same. */
   readonly signal?: AbortSignal;
-  /** When `submit` resolves. The message is stored before the first attempt either way. Default `stored`. */
+  /**
+   * When `submit` resolves. The message is stored before the first attempt either way. Default
+   * `stored`. An id that the queue has already is not waited for, even while the first attempt of it
+   * runs: `submit` resolves at once, without an outcome.
+   */
   readonly wait?: 'stored' | 'first-attempt';
 }
 
-/** What `submit` answers; `outcome` of the first attempt, if that was waited for. */
+/** What `submit` answers; `outcome` of the first attempt, if that was waited for and the id was new. */
 export interface Submission {
   readonly id: string;
   readonly outcome?: DeliveryOutcome;
