@@ -86,3 +86,35 @@ test('one way fails, another has delivered: that is recorded, and the rest waits
   const alone = claimOf({}, { via: { domain: 'c.test' } });
   await expect(attemptClaim({ ...ready, profiles, deliverer }, alone, signal)).rejects.toThrow('closed');
 });
+
+test('a delay warning that cannot be built is trouble, and the mail waits as before', async () => {
+  const recipients = [{ recipient: 'user@a.test', attempts: 1, history: [] }];
+  const bounces = (): Promise<never> => Promise.reject(new Error('no such template'));
+  const { settlement, events } = await attemptClaim(
+    services('450@rcpt later', { delayWarnings: true, bounces }),
+    claimOf({}, { recipients, retries: 1 }),
+    signal,
+  );
+  expect(settlement.mail).toEqual([]);
+  expect(settlement.results.map(({ next }) => next.then)).toEqual(['again']);
+  expect(events.filter(({ type }) => type === 'trouble')).toEqual([
+    {
+      type: 'trouble',
+      at: settlement.now,
+      during: 'building the delay warning of m',
+      error: new Error('no such template'),
+    },
+  ]);
+});
+
+test('a bounce of ours that is longer than the queue takes is none', async () => {
+  const refused = (maxMessageBytes: number): ReturnType<typeof attemptClaim> =>
+    attemptClaim(services('550@rcpt no', { bounces: 'message', maxMessageBytes }), claimOf({}, {}), signal);
+  const { settlement, events } = await refused(500);
+  expect(settlement).toMatchObject({ results: [{ next: { then: 'done' } }], mail: [] });
+  expect(events.find(({ type }) => type === 'bounced')).toMatchObject({
+    notSent: 'could-not-be-built',
+    reason: 'the message is larger than maxMessageBytes (500 bytes)',
+  });
+  expect((await refused(5_000)).settlement.mail).toHaveLength(1);
+});
