@@ -17,11 +17,15 @@ export interface SubmitOptions {
    * open whether the message is stored: give an `id`, and the same one again.
    */
   readonly signal?: AbortSignal;
-  /** When `submit` resolves. The message is stored before the first attempt either way. Default `stored`. */
+  /**
+   * When `submit` resolves. The message is stored before the first attempt either way. Default
+   * `stored`. An id that the queue has already is not waited for, even while the first attempt of it
+   * runs: `submit` resolves at once, without an outcome.
+   */
   readonly wait?: 'stored' | 'first-attempt';
 }
 
-/** What `submit` answers; `outcome` of the first attempt, if that was waited for. */
+/** What `submit` answers; `outcome` of the first attempt, if that was waited for and the id was new. */
 export interface Submission {
   readonly id: string;
   readonly outcome?: DeliveryOutcome;

@@ -13,7 +13,7 @@ import { bounceNotice, delayNotice, type Notice, type NoticeServices } from './b
 import { bouncedByHand, nextStep, type FailedRecipient, type QueuePossiblyDelivered, type Step } from './next-step.js';
 import type { QueueEntry, QueuedMessage } from './queue-entry.js';
 import type { QueueEvent } from './queue-event.js';
-import type { Profiles } from './queue-options.js';
+import { profileProblem, type Profiles } from './queue-options.js';
 import type { Claim, ClaimedEntry, EntryResult, HardBounceKind, Settlement, Tally } from './queue-store.js';
 
 export interface AttemptServices extends NoticeServices {
@@ -34,15 +34,17 @@ export interface Attempted {
 
 /** @throws {Error} if the deliverer takes nothing more; then nothing was tried */
 export async function attemptClaim(services: AttemptServices, claim: Claim, signal: AbortSignal): Promise<Attempted> {
-  const outcome = await deliver(services.deliverer, claim, signal);
-  const { clock, random } = services.deliverer;
-  const now = clock.now();
-  const dice = random();
+  const { deliverer, profiles, onPossiblyDelivered } = services;
   const { message, body } = claim;
-  const steps = claim.entries.map((claimed) => {
+  // What may fail comes before the delivery: its result must always be settled.
+  const problem = profileProblem(message.profile);
+  const own = problem ? undefined : message.profile;
+  const planned = claim.entries.map((claimed) => ({ claimed, profile: profiles.of(claimed.entry.domain, own) }));
+  const dice = deliverer.random();
+  const outcome = await deliver(deliverer, claim, signal);
+  const now = deliverer.clock.now();
+  const steps = planned.map(({ claimed, profile }) => {
     const { entry } = claimed;
-    const profile = services.profiles.of(entry.domain, message.profile);
-    const { onPossiblyDelivered } = services;
     return { claimed, step: nextStep({ entry, outcome, profile, onPossiblyDelivered, now, dice }) };
   });
   const failed = steps.flatMap(({ step }) => step.failed);
@@ -58,6 +60,7 @@ export async function attemptClaim(services: AttemptServices, claim: Claim, sign
       mail: mailOf(bounce, warning),
     },
     events: [
+      ...(problem ? [troubleOf(message, problem, now)] : []),
       { type: 'attempted', at: now, id: message.id, outcome },
       ...steps.flatMap(({ claimed, step }) => eventsOf(message, claimed.entry, step, now)),
       ...eventOf(bounce),
@@ -103,23 +106,24 @@ async function deliver(
   }
   const { id, from } = message;
   const shared = sharedEnvelope(message, from);
-  const outcomes = await Promise.all(
-    [...ways.values()].map(async (along): Promise<DeliveryOutcome> => {
-      const via = along[0]?.via;
-      const to = along.flatMap(openRecipients);
+  const tries = [...ways.values()].map((along) => ({ via: along[0]?.via, to: along.flatMap(openRecipients) }));
+  const ends = await Promise.allSettled(
+    tries.map(async ({ via, to }): Promise<DeliveryOutcome> => {
       if (to.length === 0) return { id, recipients: [], attempts: [] };
-      try {
-        return await deliverer.deliver(
-          { envelope: { ...shared, to }, message: body },
-          { id, signal, ...(via && { via }) },
-        );
-      } catch (error) {
-        if (!(error instanceof RouteConfigError)) throw error;
-        // As a relay that is no longer in the table: someone may put it back.
-        return notTried(id, to, { kind: 'aborted', message: errorMessage(error) }, deliverer.clock.now());
-      }
+      return await deliverer.deliver(
+        { envelope: { ...shared, to }, message: body },
+        { id, signal, ...(via && { via }) },
+      );
     }),
   );
+  const isTold = ends.some((end) => end.status === 'fulfilled' && end.value.recipients.length > 0);
+  const outcomes = ends.map((end, i): DeliveryOutcome => {
+    if (end.status === 'fulfilled') return end.value;
+    // What went one way is recorded, though another takes nothing. A relay that is no longer in the table: someone may put it back.
+    if (!isTold && !(end.reason instanceof RouteConfigError)) throw end.reason;
+    const failure = { kind: 'aborted', message: errorMessage(end.reason) } as const;
+    return notTried(id, tries[i]?.to ?? [], failure, deliverer.clock.now());
+  });
   const [only] = outcomes;
   if (only && outcomes.length === 1) return only;
   return {
@@ -232,6 +236,10 @@ function eventsOf(
   }
   if (held.length > 0) events.push({ type: 'held', at, id, domain, recipients: names(held) });
   return events;
+}
+
+function troubleOf({ id }: QueuedMessage, error: Error, at: number): QueueEvent {
+  return { type: 'trouble', at, during: `reading the profile of ${id}`, error };
 }
 
 function mailOf(...notices: readonly Notice[]): Settlement['mail'] {

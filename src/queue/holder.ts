@@ -8,7 +8,7 @@ import { hostname } from 'node:os';
 
 /** A name for this process, different for each queue in it. */
 export function newHolder(): string {
-  return [thisHost(), String(process.pid), startOf(process.pid) ?? '', randomUUID()].join(' ');
+  return [thisHost(), String(process.pid), seen(process.pid)?.start ?? '', randomUUID()].join(' ');
 }
 
 /** Whether the holder was a process of this host that is no more. Holders of other hosts are never known to be dead. */
@@ -17,9 +17,12 @@ export function isDeadHere(holder: string): boolean {
   const pid = Number(pidText);
   if (host !== thisHost() || !Number.isInteger(pid) || pid <= 0) return false;
   if (!exists(pid)) return true;
+  const found = seen(pid);
+  if (!found) return false;
+  // Ended, and only kept until its parent asks how: in a container that may be never.
+  if (found.state === 'Z' || found.state === 'X') return true;
   // Process numbers are used again, after a reboot above all.
-  const startedNow = startOf(pid);
-  return started !== '' && startedNow !== undefined && startedNow !== started;
+  return started !== '' && found.start !== started;
 }
 
 let host: string | undefined;
@@ -48,14 +51,15 @@ function exists(pid: number): boolean {
   }
 }
 
-/** The boot and the tick in which a process started, where the system tells (Linux). */
-function startOf(pid: number): string | undefined {
+/** The state of a process, and the boot and the tick in which it started, where the system tells (Linux). */
+function seen(pid: number): { readonly state: string; readonly start: string } | undefined {
   try {
     const stat = readFileSync(`/proc/${String(pid)}/stat`, 'latin1');
     const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim();
-    // The name of the program, in parentheses, may hold blanks; the start time is field 22.
-    const start = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
-    return start === undefined ? undefined : `${boot}/${start}`;
+    // The name of the program, in parentheses, may hold anything; the state is field 3, the start time field 22.
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    const [state, start] = [fields[0], fields[19]];
+    return state === undefined || start === undefined ? undefined : { state, start: `${boot}/${start}` };
   } catch {
     return undefined;
   }

@@ -31,4 +31,4 @@ export type { OnQueueEvent } from './queue-observer.js';
 export type { QueueOptions } from './queue-options.js';
 export { buildBounce } from './bounces/bounce-builder.js';
 export type { BounceReport, ReportedRecipient } from './bounces/bounce-report.js';
-export type { BuildBounce } from './bounces/failure-notices.js';
+export type { BuildBounce } from './bounces/notice-mail.js';

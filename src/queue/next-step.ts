@@ -49,7 +49,7 @@ export interface Step {
   readonly deferred: readonly EntryRecipient[];
   /** Newly held. */
   readonly held: readonly EntryRecipient[];
-  /** Milliseconds since the epoch: when the schedule ends. */
+  /** Milliseconds since the epoch: the latest that the schedule can end, by time or by retries. */
   readonly retryUntilAt: number;
 }
 
@@ -59,8 +59,9 @@ const HISTORY = 20;
 export function nextStep({ entry, outcome, profile, onPossiblyDelivered, now, dice }: StepInput): Step {
   const results = new Map(outcome.recipients.map((result) => [recipientKey(result.recipient), result]));
   const firstAttemptAt = entry.firstAttemptAt ?? now;
-  const retryUntilAt = firstAttemptAt + profile.maxQueueTimeMs;
   const schedule = nextRetry({ ...entry, firstAttemptAt }, profile, now, dice);
+  const timeUp = firstAttemptAt + profile.maxQueueTimeMs;
+  const retryUntilAt = schedule ? Math.min(timeUp, lastRetryAt(schedule, profile)) : timeUp;
   const delivered: string[] = [];
   const discarded: string[] = [];
   const failed: FailedRecipient[] = [];
@@ -146,6 +147,20 @@ function nextRetry(
   }
   if (retries >= profile.maxRetries) return undefined;
   return { at: now + Math.min(retryDelayMs(profile, retries + 1, dice), left), retries: retries + 1 };
+}
+
+/** When the last retry is at the latest: what the dice will say is not known yet. */
+function lastRetryAt(
+  { at, retries }: { readonly at: number; readonly retries: number },
+  profile: BounceProfile,
+): number {
+  let latest = at;
+  for (let retry = retries + 1; retry <= profile.maxRetries; retry++) {
+    const wait = retryDelayMs(profile, retry, 1);
+    if (wait >= Math.round(profile.maxRetryMs)) return latest + wait * (profile.maxRetries - retry + 1);
+    latest += wait;
+  }
+  return latest;
 }
 
 function afterTry(before: EntryRecipient, result: Failing, attempts: readonly Attempt[], now: number): EntryRecipient {

@@ -96,6 +96,7 @@ export function asEntry(value: unknown): QueueEntry | undefined {
   const entry = versioned(value) as QueueEntry | undefined;
   if (!entry || typeof entry.domain !== 'string' || !Number.isInteger(entry.retries)) return undefined;
   if (!Array.isArray(entry.recipients) || entry.recipients.length === 0) return undefined;
+  if (![entry.firstAttemptAt, entry.scheduledAt].every(isTimeIfAny) || !isWayIfAny(entry.via)) return undefined;
   return entry.recipients.every(isRecipient) ? entry : undefined;
 }
 
@@ -125,6 +126,16 @@ export function versioned(value: unknown): object | undefined {
   if (typeof value !== 'object' || v === undefined || !Number.isInteger(v)) return undefined;
   if (v > ENTRY_VERSION) throw new NewerEntryError(`entry of version ${String(v)}`);
   return value ?? undefined;
+}
+
+function isTimeIfAny(at: unknown): boolean {
+  return at === undefined || Number.isFinite(at);
+}
+
+function isWayIfAny(via: unknown): boolean {
+  if (via === undefined) return true;
+  const { relay, domain } = (via ?? {}) as Partial<Record<'relay' | 'domain', unknown>>;
+  return typeof (relay ?? domain) === 'string';
 }
 
 function isRecipient(value: unknown): boolean {

@@ -44,6 +44,8 @@ export type QueueEvent =
       readonly bounce?: string;
       /** Why there is no bounce message. */
       readonly notSent?: 'not-wanted' | 'null-sender' | 'could-not-be-built';
+      /** What was wrong, where it could not be built. */
+      readonly reason?: string;
     }
   /** A delay warning was stored for the sender, as the message `warning`. */
   | {

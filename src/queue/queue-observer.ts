@@ -51,7 +51,7 @@ function describe(event: QueueEvent): string {
     case 'held':
       return `${event.id}: ${event.domain}: ${count(event.recipients)} held, may have arrived`;
     case 'bounced':
-      return `${event.id}: ${count(event.recipients)} failed, ${event.bounce ?? event.notSent ?? ''}`;
+      return `${event.id}: ${count(event.recipients)} failed, ${[event.bounce ?? event.notSent, event.reason].filter(Boolean).join(': ')}`;
     case 'delay-warned':
       return `${event.id}: ${count(event.recipients)} delayed, sender warned by ${event.warning}`;
     case 'done':

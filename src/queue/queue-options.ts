@@ -105,17 +105,28 @@ const CHECKS: Readonly<Record<keyof QueueOptions, Check>> = {
 /** The profile that holds for a message and a domain: the message's own parameters, else the domain's, else the queue's. */
 export class Profiles {
   readonly #common: BounceProfile;
-  readonly #given: Partial<BounceProfile>;
-  readonly #byDomain = new Map<string, Partial<BounceProfile>>();
+  readonly #byDomain = new Map<string, BounceProfile>();
 
-  constructor({ profile = {}, profiles = {} }: Pick<QueueOptions, 'profile' | 'profiles'>) {
-    this.#given = profile;
+  constructor({ profile, profiles = {} }: Pick<QueueOptions, 'profile' | 'profiles'>) {
     this.#common = bounceProfile(profile);
-    for (const [domain, one] of Object.entries(profiles)) this.#byDomain.set(canonicalDomain(domain) ?? domain, one);
+    for (const [domain, one] of Object.entries(profiles)) {
+      this.#byDomain.set(canonicalDomain(domain) ?? domain, withDefaults(this.#common, one));
+    }
   }
 
+  /** @param own checked before */
   of(domain: string, own: Partial<BounceProfile> | undefined): BounceProfile {
-    const forDomain = this.#byDomain.get(domain);
-    return own || forDomain ? bounceProfile({ ...this.#given, ...forDomain, ...own }) : this.#common;
+    return withDefaults(this.#byDomain.get(domain) ?? this.#common, own);
+  }
+}
+
+/** What is wrong with a profile that was stored: by a newer version, or damaged since. */
+export function profileProblem(stored: unknown): Error | undefined {
+  if (stored === undefined) return undefined;
+  try {
+    bounceProfile(stored as Partial<BounceProfile>);
+    return undefined;
+  } catch (error) {
+    return error as Error;
   }
 }

@@ -2,7 +2,6 @@
  * The queue over a store: takes messages in, and does what operators ask for. The workers do the
  * delivering.
  */
-import { RouteConfigError } from '../core/config-error.js';
 import type { DeliveryOutcome } from '../core/outcome.js';
 import type { Mail } from '../delivery/mail.js';
 import type { Submission, SubmitOptions } from '../delivery/mail-queue.js';
@@ -26,7 +25,7 @@ import { Profiles, type QueueOptions, type QueueSettings } from './queue-options
 import type { Alteration, QueueStore, Window } from './queue-store.js';
 import { QueueWorkers } from './queue-workers.js';
 import { UnderWay } from './under-way.js';
-import { readDomain, readPage, readTopHosts, readWhich } from './which-mail.js';
+import { readDomain, readPage, readRedirect, readTopHosts, readWhich } from './which-mail.js';
 
 /** Entries that a verb looks at in one step of the store, which blocks the event loop for so long. */
 const WINDOW = 500;
@@ -125,14 +124,9 @@ export class StoredQueue implements DeliveryQueue {
   }
 
   async redirect(which: Which, to?: string | Redirection): Promise<Affected> {
-    const via = typeof to === 'string' ? { relay: to } : to;
-    if (via && 'relay' in via && ![...this.#attempts.deliverer.routes.relays()].some(({ id }) => id === via.relay)) {
-      throw new RouteConfigError('redirect', [
-        { path: 'to', message: `no relay is called ${JSON.stringify(via.relay)}` },
-      ]);
-    }
-    const way = via && 'domain' in via ? { domain: readDomain(via.domain, 'redirect') } : via;
-    return await this.#alter({ do: 'redirect', via: way }, which, 'redirect');
+    const relays = [...this.#attempts.deliverer.routes.relays()].map(({ id }) => id);
+    const via = readRedirect(which, to, relays);
+    return await this.#alter({ do: 'redirect', via }, which, 'redirect');
   }
 
   async bounce(which: Which): Promise<Affected> {

@@ -1,11 +1,19 @@
 /**
  * What operators ask for, checked: a filter, a page, a domain.
  */
-import { checkOptions, isIntegerBetween, isOneOf, isString, show, type Check } from '../core/check-options.js';
+import {
+  checkOptions,
+  isIntegerBetween,
+  isOneOf,
+  isString,
+  show,
+  suggestion,
+  type Check,
+} from '../core/check-options.js';
 import { Problems } from '../core/config-error.js';
 import { canonicalDomain } from '../core/domain.js';
 import type { QueueFilter, ShowFilter, TopHostsOptions, Which } from './delivery-queue.js';
-import type { QueueEntry } from './queue-entry.js';
+import type { QueueEntry, Redirection } from './queue-entry.js';
 import { STATUSES } from './queue-store.js';
 
 const isText: Check = (value) => (typeof value === 'string' ? undefined : `must be a string, got ${show(value)}`);
@@ -22,14 +30,65 @@ const FILTER: Readonly<Record<keyof QueueFilter, Check>> = {
 
 /** @throws {RouteConfigError} for a filter that is none, or that is empty */
 export function readWhich(which: Which, verb: string): QueueFilter {
-  if (which === 'all') return {};
   const problems = new Problems();
+  checkWhich(which, problems);
+  problems.throwIfAny(verb);
+  return which === 'all' ? {} : canonical(which);
+}
+
+function checkWhich(which: Which, problems: Problems): void {
+  if (which === 'all') return;
+  const before = problems.count;
   checkOptions(which, FILTER, 'which', problems);
-  if (problems.count === 0 && Object.values(which).every((value) => value === undefined)) {
+  if (problems.count === before && Object.values(which).every((value) => value === undefined)) {
     problems.add('which', "is empty; say 'all' for everything");
   }
-  problems.throwIfAny(verb);
-  return canonical(which);
+}
+
+/**
+ * The other way that mail takes; undefined for its own.
+ *
+ * @param relays the ids of all that there are
+ * @throws {RouteConfigError} with everything that is wrong with `which` and `to`
+ */
+export function readRedirect(which: Which, to: unknown, relays: readonly string[]): Redirection | undefined {
+  const problems = new Problems();
+  checkWhich(which, problems);
+  const isRelay: Check = (value) =>
+    relays.includes(value as string)
+      ? undefined
+      : `no relay is called ${show(value)}${suggestion(String(value), relays)}`;
+  const via = redirection(to, isRelay, problems);
+  problems.throwIfAny('redirect');
+  return via;
+}
+
+function redirection(to: unknown, isRelay: Check, problems: Problems): Redirection | undefined {
+  if (to === undefined) return undefined;
+  if (typeof to === 'string') {
+    const wrong = isRelay(to);
+    if (wrong !== undefined) problems.add('to', wrong);
+    return { relay: to };
+  }
+  if (typeof to !== 'object' || to === null || Array.isArray(to)) {
+    problems.add('to', `must be the id of a relay, { relay } or { domain }, got ${show(to)}`);
+    return undefined;
+  }
+  const before = problems.count;
+  const isDomain: Check = (value) =>
+    canonicalDomain(value as string) === undefined ? `is no domain: ${show(value)}` : undefined;
+  const both =
+    (first: Check, second: Check): Check =>
+    (value) =>
+      first(value) ?? second(value);
+  checkOptions(to, { relay: both(isString, isRelay), domain: both(isString, isDomain) }, 'to', problems);
+  const { relay, domain } = to as { readonly relay?: string; readonly domain?: string };
+  if (relay !== undefined && domain !== undefined) problems.add('to', 'names a relay and a domain; leave one out');
+  if (relay === undefined && domain === undefined && problems.count === before) {
+    problems.add('to', 'must name a relay or a domain: { relay } or { domain }');
+  }
+  if (problems.count > before) return undefined;
+  return relay === undefined ? { domain: canonicalDomain(domain as string) as string } : { relay };
 }
 
 const MAX_PAGE = 1000;

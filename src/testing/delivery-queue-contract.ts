@@ -4,6 +4,7 @@
  * pass too: it lets the time really go by.
  */
 import type { ContractCase } from './contract.js';
+import { queueTells } from './queue-contract-bounces.js';
 import { queueDelivers } from './queue-contract-delivery.js';
 import { queueTakesOver } from './queue-contract-handing-in.js';
 import { queueObeys } from './queue-contract-operators.js';
@@ -13,6 +14,7 @@ import type { QueueSetting } from './queue-stage.js';
 export const deliveryQueueContract: readonly ContractCase<QueueSetting>[] = [
   ...queueTakesOver,
   ...queueDelivers,
+  ...queueTells,
   ...queueObeys,
   ...queueRuns,
 ];

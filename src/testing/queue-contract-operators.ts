@@ -4,7 +4,17 @@
 import assert from 'node:assert/strict';
 import type { DeliveryQueue, Which } from '../queue/delivery-queue.js';
 import type { ContractCase } from './contract.js';
-import { mailTo, MESSAGE, ofType, queueCase, RETRY_MS, statuses, waiting, type QueueSetting } from './queue-stage.js';
+import {
+  mailTo,
+  MESSAGE,
+  ofType,
+  queueCase,
+  rejects,
+  RETRY_MS,
+  statuses,
+  waiting,
+  type QueueSetting,
+} from './queue-stage.js';
 
 export const queueObeys: readonly ContractCase<QueueSetting>[] = [
   queueCase('a suspended domain waits until it is resumed', async ({ open }) => {
@@ -74,6 +84,31 @@ export const queueObeys: readonly ContractCase<QueueSetting>[] = [
       assert.deepEqual({ removed, other: hardBounces.other, active }, { removed: 1, other: 1, active: 0 });
     },
   ),
+
+  queueCase('mail is redirected to a relay or to the way of a domain, and nowhere else', async ({ open }) => {
+    const { queue, transport } = await open();
+    await queue.submit(mailTo('one@a.test'));
+    for (const to of [
+      null,
+      7,
+      [],
+      {},
+      { relayId: 'b' },
+      { relay: 'b', domain: 'b.test' },
+      { relay: '' },
+      { domain: '' },
+    ]) {
+      await rejects(() => queue.redirect('all', to as string), 'RouteConfigError');
+    }
+    await queue.redirect('all', { domain: 'B.test' });
+    const [entry] = (await queue.show()).entries;
+    assert.deepEqual(entry?.via, { domain: 'b.test' });
+    await queue.runDue();
+    assert.deepEqual(
+      transport.trace.map(({ relay }) => relay),
+      ['b'],
+    );
+  }),
 
   queueCase('shows the queue a page at a time, oldest first', async ({ open }) => {
     const { queue } = await open();

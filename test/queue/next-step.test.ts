@@ -183,3 +183,49 @@ it('is plain data in and out', () => {
   const result = step();
   expect(JSON.parse(JSON.stringify(result))).toEqual(result);
 });
+
+describe('the end that a sender is told', () => {
+  const until = (changes: Partial<StepInput>): number => step(changes).retryUntilAt;
+
+  it('is that of maxQueueTimeMs, or of maxRetries if that is earlier', () => {
+    expect(until({})).toBe(72 * HOUR);
+    // 60 s have been thrown, the others may be 10 % longer: 132 s and 264 s.
+    expect(until({ profile: bounceProfile({ maxRetries: 3 }) })).toBe((60 + 132 + 264) * 1000);
+    expect(until({ profile: bounceProfile({ maxRetries: 3, maxQueueTimeMs: 100_000 }) })).toBe(100_000);
+    expect(until({ profile: bounceProfile({ maxRetries: 20 }), dice: 1 - 2 ** -52 })).toBe(
+      (66 + 132 + 264 + 528 + 1056 + 2112) * 1000 + 14 * HOUR,
+    );
+  });
+
+  it('is where the schedule ends if the dice are high, and comes nearer if they are not', () => {
+    const profile = bounceProfile({ maxRetries: 9 });
+    const dice = 1 - 2 ** -52;
+    let entry = entryOf(USER);
+    const ends: number[] = [];
+    for (let now = 0; ;) {
+      const { next, retryUntilAt } = step({ entry, profile, now, dice });
+      if (next.then !== 'again') {
+        expect(new Set(ends)).toEqual(new Set([now]));
+        break;
+      }
+      ends.push(retryUntilAt);
+      entry = next.entry;
+      now = next.at;
+    }
+    expect(ends).toHaveLength(9);
+    entry = { ...entryOf(USER), retries: 1, firstAttemptAt: 0 };
+    expect(until({ entry, profile, now: 60_000, dice: 0 })).toBeLessThan(
+      until({ entry, profile, now: 60_000, dice: 0.9 }),
+    );
+  });
+
+  it('does not move when mail was made due before its time', () => {
+    const entry = { ...entryOf(USER), retries: 1, firstAttemptAt: 0, scheduledAt: 60_000 };
+    expect(until({ entry, profile: bounceProfile({ maxRetries: 3 }), now: 10 })).toBe((60 + 132 + 264) * 1000);
+  });
+
+  it('is found at once, however many retries of however short a wait', () => {
+    const profile = bounceProfile({ maxRetries: 1_000_000, initialRetryMs: 1, maxRetryMs: 1 });
+    expect(until({ profile, dice: 0 })).toBe(1_000_000);
+  });
+});

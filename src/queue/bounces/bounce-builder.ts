@@ -12,16 +12,28 @@ import { loadMime } from './load-mime.js';
 import { originalPart, type OriginalPart } from './original-part.js';
 
 /**
- * From the null sender to the sender of the original (RFC 5321 4.5.5).
+ * From the null sender to the sender of the original (RFC 5321 4.5.5). Longer than `maxBytes` only
+ * if it is so without the original's body.
  *
  * @throws {Error} where nodemailer is not installed
  */
 export async function buildBounce(report: BounceReport): Promise<Mail> {
-  const { MimeNode, foldLines } = await loadMime();
-  const { reportingMta, envelope, now, from = `MAILER-DAEMON@${reportingMta}` } = report;
+  const { envelope, message, maxBytes = Infinity } = report;
   // RFC 8689 5: what may only travel over TLS is bounced over TLS, without its body.
   const isSecret = envelope.requireTLSExtensionEnabled === true;
-  const original = await originalPart(report.message, isSecret ? 'HDRS' : envelope.dsn?.ret);
+  const original = await originalPart(message, isSecret ? 'HDRS' : envelope.dsn?.ret);
+  const mail = await bounceWith(original, report);
+  if (mail.message.length <= maxBytes || original?.holds !== 'message') return mail;
+  return await bounceWith(await originalPart(message, 'HDRS'), report);
+}
+
+async function bounceWith(
+  original: OriginalPart | undefined,
+  report: BounceReport,
+): Promise<Mail & { readonly message: Buffer }> {
+  const { MimeNode, foldLines } = await loadMime();
+  const { reportingMta, envelope, now, from = `MAILER-DAEMON@${reportingMta}` } = report;
+  const isSecret = envelope.requireTLSExtensionEnabled === true;
   const status = deliveryStatus(report, foldLines);
   const text = bounceText(report, original);
   const name = nameOf(report);

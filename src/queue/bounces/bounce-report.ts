@@ -32,4 +32,6 @@ export interface BounceReport {
   readonly message: Message;
   /** Of the original message in the queue. */
   readonly id: string;
+  /** What the queue takes: a longer bounce is not sent. */
+  readonly maxBytes?: number;
 }

@@ -4,18 +4,17 @@
  * stored in the same step that removes these recipients, so that neither gets lost alone.
  */
 import { hostname } from 'node:os';
-import { sharedEnvelope, type Mail } from '../../delivery/mail.js';
+import { errorMessage } from '../../core/error-message.js';
+import { sharedEnvelope } from '../../delivery/mail.js';
 import type { Envelope, Message } from '../../delivery/relay-transport.js';
 import { buildBounce } from './bounce-builder.js';
 import type { BounceReport } from './bounce-report.js';
 import { mayBounce } from './may-bounce.js';
+import { noticeMail, type BuildBounce } from './notice-mail.js';
 import type { FailedRecipient } from '../next-step.js';
-import { newId } from '../message-id.js';
-import { ENTRY_VERSION, entriesFor, type QueuedMessage } from '../queue-entry.js';
+import type { QueuedMessage } from '../queue-entry.js';
 import type { QueueEvent } from '../queue-event.js';
 import type { NewMail } from '../queue-store.js';
-
-export type BuildBounce = (report: BounceReport) => Promise<Mail>;
 
 export interface BounceOptions {
   /**
@@ -32,6 +31,7 @@ export interface BounceOptions {
 export interface NoticeServices {
   readonly bounces: NonNullable<BounceOptions['bounces']>;
   readonly reportingMta: string | undefined;
+  readonly maxMessageBytes: number;
 }
 
 /** The message to store, if there is one, and the event that follows once it is. */
@@ -70,9 +70,9 @@ export async function bounceNotice(
     return { event: bounced({ notSent: 'not-wanted' }) };
   }
   const mail = await built(services, 'failed', original, body, recipients, now);
-  return mail
-    ? { mail, event: bounced({ bounce: mail.message.id }) }
-    : { event: bounced({ notSent: 'could-not-be-built' }) };
+  return mail instanceof Error
+    ? { event: bounced({ notSent: 'could-not-be-built', reason: errorMessage(mail) }) }
+    : { mail, event: bounced({ bounce: mail.message.id }) };
 }
 
 /** The warning that recipients are late. */
@@ -86,7 +86,9 @@ export async function delayNotice(
   const { id } = original;
   if (recipients.length === 0 || !mayBounce(envelopeOf(original), 'delayed')) return {};
   const mail = await built(services, 'delayed', original, body, recipients, now);
-  if (!mail) return {};
+  if (mail instanceof Error) {
+    return { event: { type: 'trouble', at: now, during: `building the delay warning of ${id}`, error: mail } };
+  }
   const event: QueueEvent = {
     type: 'delay-warned',
     at: now,
@@ -101,33 +103,29 @@ function envelopeOf(original: Original): Omit<Envelope, 'to'> {
   return sharedEnvelope(original, original.from);
 }
 
+/** The message, or why there is none. */
 async function built(
-  { bounces, reportingMta }: NoticeServices,
+  { bounces, reportingMta, maxMessageBytes }: NoticeServices,
   kind: BounceReport['kind'],
   original: Original,
   message: Message,
   recipients: readonly Concerned[],
   now: number,
-): Promise<NewMail | undefined> {
+): Promise<NewMail | Error> {
+  const report: BounceReport = {
+    kind,
+    now,
+    arrivalAt: original.arrivalAt,
+    reportingMta: reportingMta ?? hostname(),
+    envelope: envelopeOf(original),
+    recipients,
+    message,
+    id: original.id,
+    maxBytes: maxMessageBytes,
+  };
   try {
-    const mail = await (typeof bounces === 'function' ? bounces : buildBounce)({
-      kind,
-      now,
-      arrivalAt: original.arrivalAt,
-      reportingMta: reportingMta ?? hostname(),
-      envelope: envelopeOf(original),
-      recipients,
-      message,
-      id: original.id,
-    });
-    return {
-      // From `<>` whatever the builder says: a report that could be bounced would make a loop.
-      message: { v: ENTRY_VERSION, id: newId(now), ...sharedEnvelope(mail.envelope, ''), arrivalAt: now },
-      body: mail.message,
-      entries: entriesFor(mail.envelope),
-      named: false,
-    };
-  } catch {
-    return undefined;
+    return await noticeMail(typeof bounces === 'function' ? bounces : buildBounce, report, maxMessageBytes);
+  } catch (error) {
+    return error instanceof Error ? error : new Error(errorMessage(error));
   }
 }

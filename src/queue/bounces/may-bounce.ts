@@ -9,7 +9,11 @@ import type { Envelope } from '../../delivery/relay-transport.js';
  */
 export function mayBounce({ from, dsn }: Omit<Envelope, 'to'>, kind: 'failed' | 'delayed'): boolean {
   if (from === '') return false;
-  const wanted = (typeof dsn?.notify === 'string' ? dsn.notify.split(',') : (dsn?.notify ?? []))
+  // What is stored may be of any kind: it is asked after the delivery, when nothing may fail.
+  const given: unknown = dsn?.notify;
+  const words: unknown[] = typeof given === 'string' ? given.split(',') : Array.isArray(given) ? given : [];
+  const wanted = words
+    .filter((word) => typeof word === 'string')
     .map((word) => word.trim().toUpperCase())
     .filter((word) => word !== '');
   return wanted.length === 0 || wanted.includes(kind === 'failed' ? 'FAILURE' : 'DELAY');

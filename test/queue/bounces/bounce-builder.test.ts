@@ -289,6 +289,17 @@ describe('the original', () => {
     expect(raw).toContain('Subject: Invoice');
   });
 
+  it('comes back as headers where the whole would make the bounce longer than the queue takes', async () => {
+    const message = `${ORIGINAL}${'x'.repeat(70)}\r\n`;
+    const { length } = (await read(report({ message }))).mail.message as Buffer;
+    expect((await read(report({ message, maxBytes: length }))).raw).toContain('Secret body.');
+    const { raw, parsed } = await read(report({ message, maxBytes: length - 1 }));
+    expect(raw).not.toContain('Secret body.');
+    expect(part(raw, /^Content-Type: text\/rfc822-headers/m)).toContain('Subject: Invoice');
+    expect(parsed.text).toContain('The headers of your message are');
+    expect(raw.length).toBeLessThan(length);
+  });
+
   it('stays behind, and the bounce asks for TLS, where the sender asked for TLS all the way', async () => {
     const envelope = { from: 'app@sender.test', requireTLSExtensionEnabled: true };
     const { mail, raw } = await read(report({ envelope }));

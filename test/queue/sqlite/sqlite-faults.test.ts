@@ -4,7 +4,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { Readable } from 'node:stream';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { Deliverer, defineRoutes } from 'smtp-routes';
 import { sqliteQueue, type DeliveryQueue, type QueueEvent, type SqliteQueueOptions } from 'smtp-routes/queue';
 import { ManualClock, ScriptedTransport, type Script } from 'smtp-routes/testing';
@@ -272,6 +272,23 @@ describe.each(drivers)('$name', (driver) => {
     database.exec(`UPDATE smtp_routes_entry SET state = 1, lease_until = 9e15, holder = '${holder}'`);
     expect(await queue.runDue()).toHaveLength(1);
     expect(events).toContainEqual(expect.objectContaining({ type: 'claims-freed', why: 'dead', entries: 1 }));
+  });
+
+  there('a profile that is not valid here does not stop its mail, nor the queue', async () => {
+    const { queue, database, events, transport } = setUp(driver).queue({ script: ['450@rcpt later', '250', '250'] });
+    await queue.submit(MAIL, { id: 'newer', profile: { maxRetries: 0 } });
+    database.exec("UPDATE smtp_routes_message SET data = json_set(data, '$.profile.maxBounces', 1)");
+    queue.start();
+    await vi.waitFor(() => expect(events.map(({ type }) => type)).toContain('attempted'));
+    expect(events.filter(({ type }) => type === 'trouble')).toEqual([
+      expect.objectContaining({
+        during: 'reading the profile of newer',
+        error: expect.objectContaining({ message: expect.stringContaining('profile.maxBounces: unknown option') }),
+      }),
+    ]);
+    expect((await queue.show()).entries, 'goes by the profile of the queue').toMatchObject([{ retries: 1 }]);
+    await queue.submit(MAIL, { wait: 'first-attempt' });
+    expect(transport.trace).toHaveLength(2);
   });
 
   there('claims of other hosts hold for their lease', async () => {
