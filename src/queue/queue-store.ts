@@ -98,7 +98,7 @@ export interface Tally {
 export interface Settlement {
   readonly now: number;
   readonly results: readonly EntryResult[];
-  /** Bounces and warnings, stored in the same step. */
+  /** Bounces and warnings, stored in the same step, unless it `isLate`. */
   readonly mail: readonly NewMail[];
 }
 
@@ -108,6 +108,15 @@ export interface Settled {
   /** Whether nothing is left of the message. */
   readonly done: boolean;
   readonly woken: readonly { readonly domain: string; readonly entries: number }[];
+}
+
+/**
+ * Whether a settlement came too late for each of its entries. Then somebody else's result is theirs:
+ * its mail is not stored, and nothing is told of it. Where only some were lost its mail is stored as
+ * a whole: a bounce too many is better than one too few.
+ */
+export function isLate({ results }: Settlement, lost: readonly number[]): boolean {
+  return results.length > 0 && lost.length === results.length;
 }
 
 export type Alteration =

@@ -23,7 +23,7 @@ import { Intake } from './intake.js';
 import type { Redirection } from './queue-entry.js';
 import { QueueObserver } from './queue-observer.js';
 import { Profiles, type QueueOptions, type QueueSettings } from './queue-options.js';
-import type { Alteration, QueueStore, Window } from './queue-store.js';
+import { isLate, type Alteration, type QueueStore, type Window } from './queue-store.js';
 import { QueueWorkers } from './queue-workers.js';
 import { UnderWay } from './under-way.js';
 import { readDomain, readPage, readTopHosts, readWhich } from './which-mail.js';
@@ -140,8 +140,8 @@ export class StoredQueue implements DeliveryQueue {
       const { claims, ...affected } = await this.#store.claimMatching(this.#workers.by(), window);
       for (const claim of claims) {
         const { settlement, events } = await bounceClaim(this.#attempts, claim, window.now);
-        const { done } = await this.#store.settle(settlement);
-        for (const event of events) this.#observer.emit(event);
+        const { lost, done } = await this.#store.settle(settlement);
+        if (!isLate(settlement, lost)) for (const event of events) this.#observer.emit(event);
         if (done) this.#observer.emit({ type: 'done', at: window.now, id: claim.message.id });
       }
       this.#workers.poke();

@@ -194,6 +194,26 @@ for (const { name: engine, missing, start } of engines) {
       }
     });
 
+    each('a late failure writes to nobody', async () => {
+      const lease = { leaseMs: 1_000, pollMs: 50 };
+      const stalls = [['stall@mail', '550@rcpt 5.1.1 no such user']];
+      const first = worker({ a: stalls }, { ...lease, how: 'openFar' });
+      await first.queue.submit(mailTo('one@a.test'));
+      first.queue.start();
+      await until(() => first.transport.busy('a') === 1);
+      place.cable.cut();
+      const second = worker({}, lease);
+      second.queue.start();
+      await until(async () => (await second.queue.counters()).delivered === 1);
+      place.cable.mend();
+      await until(() => first.transport.release() > 0);
+      await until(() => first.events.some(({ type }) => type === 'lease-lost'));
+      const told = first.events.map(({ type }) => type);
+      expect(told).not.toContain('bounced');
+      expect(told).not.toContain('attempted');
+      expect(await second.queue.counters()).toMatchObject({ active: 0, delivered: 1, hardBounces: { '5xx': 0 } });
+    });
+
     each('what a newer version wrote is left alone, and goes on with a version that knows it', async () => {
       const { queue, transport, events } = worker();
       await queue.submit(mailTo('one@a.test'), { id: 'newer' });

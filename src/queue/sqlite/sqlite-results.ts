@@ -4,7 +4,7 @@
  */
 import { countsOf, noCounts } from '../domain-tally.js';
 import { readEntry, type QueueEntry } from '../queue-entry.js';
-import type { EntryResult } from '../queue-store.js';
+import { isLate, type EntryResult, type Settled, type Settlement } from '../queue-store.js';
 import type { Statements } from './sqlite-database.js';
 import type { SqliteDomains } from './sqlite-domains.js';
 import type { SqliteWindows } from './sqlite-windows.js';
@@ -28,8 +28,27 @@ export class SqliteResults {
     this.#windows = windows;
   }
 
+  /** @param store for the settlement's mail, where that is wanted */
+  settle(settlement: Settlement, store: () => void): Settled {
+    const { now, results } = settlement;
+    const lost: number[] = [];
+    let done = false;
+    for (const result of results) {
+      const settled = this.#settle(result, now);
+      if (settled === 'lost') lost.push(result.key);
+      if (settled === 'done') done = true;
+    }
+    if (!isLate(settlement, lost)) store();
+    const woken = results.flatMap(({ key, domain, wakeBefore }) => {
+      if (wakeBefore === undefined || lost.includes(key)) return [];
+      const entries = this.#domains.wake(domain, wakeBefore, now);
+      return entries > 0 ? [{ domain, entries }] : [];
+    });
+    return { lost, done, woken };
+  }
+
   /** What became of the entry; `done` if nothing is left of its message. */
-  settle(result: EntryResult, now: number): 'lost' | 'open' | 'done' {
+  #settle(result: EntryResult, now: number): 'lost' | 'open' | 'done' {
     const row = this.#sql.get<EntryRow>(
       'SELECT message, domain, state, token, recipients FROM smtp_routes_entry WHERE seq = ?',
       result.key,

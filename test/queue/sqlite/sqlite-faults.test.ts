@@ -263,6 +263,21 @@ describe.each(drivers)('$name', (driver) => {
     expect(await other.queue.counters()).toMatchObject({ active: 0, delivered: 2 });
   });
 
+  there("a lease that was lost: the late failure is nobody's, neither told to the app nor to the sender", async () => {
+    const setting = setUp(driver);
+    const slow = setting.queue({ script: [['stall@mail', '550@rcpt 5.1.1 no such user']], leaseMs: MINUTE });
+    const first = slow.queue.submit(MAIL, { wait: 'first-attempt' });
+    while (slow.transport.busy() === 0) await new Promise((resolve) => setImmediate(resolve));
+    slow.database.exec('UPDATE smtp_routes_entry SET lease_until = 0');
+    const other = setting.queue();
+    expect(await other.queue.runDue()).toHaveLength(1);
+    slow.transport.release();
+    await first;
+    expect(slow.events.map(({ type }) => type)).toEqual(['stored', 'lease-lost']);
+    expect(await other.queue.runDue()).toEqual([]);
+    expect(await other.queue.counters()).toMatchObject({ active: 0, delivered: 1, hardBounces: { '5xx': 0 } });
+  });
+
   there('claims of a dead process of this host are free at once', async () => {
     const setting = setUp(driver);
     const { queue, database, events } = setting.queue();
