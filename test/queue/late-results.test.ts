@@ -25,6 +25,12 @@ function failed({ key, token, entry: { domain, recipients } }: ClaimedEntry): En
   return { key, token, domain, had: recipients.length, gone: [], next: { then: 'done' }, tally };
 }
 
+function delivered(claimed: ClaimedEntry): EntryResult {
+  const gone = claimed.entry.recipients.map(({ recipient }) => recipient);
+  const tally = { delivered: gone.length, discarded: 0, softBounces: 0, hardBounces: {} };
+  return { ...failed(claimed), gone, tally };
+}
+
 async function claimed(store: QueueStore, holder: string, now: number): Promise<readonly ClaimedEntry[]> {
   const by = { holder, leaseUntil: now + LEASE };
   const request = { by, now, dueBy: now, turns: () => ['new' as const], shares: new DomainShares(10) };
@@ -81,5 +87,23 @@ describe.each(stores)('$name', ({ missing, open }) => {
     const { lost } = await store.settle({ now: LEASE, results: [failed(one), failed(two)], mail: [bounce] });
     expect(lost).toEqual([one.key]);
     expect(await ids(store)).toEqual(['first', 'bounce']);
+  });
+
+  there('a late delivery ends what somebody else has in flight, and is counted once', async () => {
+    const store = open();
+    await store.put(mail('first', ['one@a.test']), undefined);
+    const late = await claimed(store, 'A', 0);
+    await store.freeClaims(LEASE, nobodyIsDead);
+    const now = await claimed(store, 'B', LEASE);
+    expect(now).toHaveLength(1);
+    expect((await store.settle({ now: LEASE, results: late.map(delivered), mail: [] })).done).toBe(true);
+    // B dies, or does not: there is nothing to free, nor to settle.
+    expect(await store.freeClaims(3 * LEASE, nobodyIsDead)).toEqual({ dead: 0, silent: 0 });
+    expect(await store.renew({ holder: 'B', leaseUntil: 4 * LEASE }, now)).toEqual(now.map(({ key }) => key));
+    const bounce = mail('bounce', ['sender@example.net']);
+    expect((await store.settle({ now: LEASE, results: now.map(failed), mail: [bounce] })).lost).toHaveLength(1);
+    expect(await ids(store)).toEqual([]);
+    expect(await store.counters()).toMatchObject({ active: 0, inFlight: 0, held: 0, delivered: 1 });
+    expect((await store.put(mail('first', ['one@a.test']), undefined)).known).toBe(true);
   });
 });
