@@ -128,6 +128,8 @@ export interface Window {
   readonly filter: QueueFilter;
   readonly now: number;
   readonly after: number;
+  /** The last key that is meant. Absent: whatever there is. */
+  readonly upTo?: number;
   readonly limit: number;
 }
 
@@ -162,6 +164,8 @@ export interface QueueStore {
   ): Promise<{ readonly dead: number; readonly silent: number }>;
   /** When the next claim could find something; undefined if nothing waits. */
   nextDueAt(shares: DomainShares): Promise<number | undefined>;
+  /** The key of the newest entry, 0 if there is none: what is stored later has a larger one. */
+  newest(): Promise<number>;
   alter(alteration: Alteration, window: Window): Promise<Altered>;
   show(window: Window): Promise<{ readonly entries: readonly ShownEntry[]; readonly next?: number }>;
   suspend(domain: string | undefined, suspended: boolean): Promise<Suspension>;

@@ -180,7 +180,10 @@ export class StoredQueue implements DeliveryQueue {
     return await this.#throughout(which, verb, (window) => this.#store.alter(alteration, window));
   }
 
-  /** Goes through the queue window by window, so that nothing else has to wait for long. */
+  /**
+   * Goes through the queue window by window, so that nothing else has to wait for long. Ends at what
+   * was there at the beginning: never at mail that came since, as the bounces of a `bounce`.
+   */
   async #throughout(
     which: Which,
     verb: string,
@@ -191,8 +194,9 @@ export class StoredQueue implements DeliveryQueue {
     const sum = { entries: 0, recipients: 0, inFlight: 0 };
     const now = this.#now();
     const walk = async (): Promise<Affected> => {
+      const upTo = await this.#store.newest();
       for (let after: number | undefined = 0; after !== undefined;) {
-        const did: Affected & { readonly next?: number } = await step({ filter, now, after, limit: WINDOW });
+        const did: Affected & { readonly next?: number } = await step({ filter, now, after, upTo, limit: WINDOW });
         sum.entries += did.entries;
         sum.recipients += did.recipients;
         sum.inFlight += did.inFlight;

@@ -4,7 +4,17 @@
 import assert from 'node:assert/strict';
 import type { DeliveryQueue, Which } from '../queue/delivery-queue.js';
 import type { ContractCase } from './contract.js';
-import { mailTo, MESSAGE, ofType, queueCase, RETRY_MS, statuses, waiting, type QueueSetting } from './queue-stage.js';
+import {
+  mailTo,
+  MESSAGE,
+  ofType,
+  queueCase,
+  RETRY_MS,
+  statuses,
+  until,
+  waiting,
+  type QueueSetting,
+} from './queue-stage.js';
 
 export const queueObeys: readonly ContractCase<QueueSetting>[] = [
   queueCase('a suspended domain waits until it is resumed', async ({ open }) => {
@@ -74,6 +84,25 @@ export const queueObeys: readonly ContractCase<QueueSetting>[] = [
       assert.deepEqual({ removed, other: hardBounces.other, active }, { removed: 1, other: 1, active: 0 });
     },
   ),
+
+  queueCase('a verb ends at what was there when it was called, however much that is', async ({ open }) => {
+    const { queue, events } = await open();
+    // More than one step of a verb goes through.
+    const submits = (domain: string, count: number): Promise<unknown> =>
+      Promise.all(Array.from({ length: count }, (_, i) => queue.submit(mailTo(`user${String(i)}@${domain}`))));
+    await submits('a.test', 501);
+    assert.deepEqual(await queue.bounce('all'), { entries: 501, recipients: 501, inFlight: 0 });
+    assert.equal(ofType(events, 'bounced').length, 501);
+    assert.deepEqual(new Set(await waiting(queue)), new Set(['sender@example.net']), 'the bounces are not bounced');
+    assert.equal((await queue.remove('all')).entries, 501);
+
+    await submits('a.test', 1001);
+    const removing = queue.remove('all');
+    await until(async () => (await queue.counters()).active < 1001, 'it has begun');
+    await submits('b.test', 20);
+    assert.equal((await removing).entries, 1001);
+    assert.equal((await queue.counters()).active, 20, 'what came after the call stays');
+  }),
 
   queueCase('shows the queue a page at a time, oldest first', async ({ open }) => {
     const { queue } = await open();

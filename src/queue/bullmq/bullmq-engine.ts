@@ -106,6 +106,11 @@ export class BullmqEngine implements Engine {
     return (found as string[]).map(Number);
   }
 
+  async newest(): Promise<number> {
+    const [key] = (await this.#redis.call('ZRANGE', this.#keys.entries(), 0, 0, 'REV')) as string[];
+    return Number(key ?? 0);
+  }
+
   async retriesAt(domains: readonly string[]): Promise<ReadonlyMap<string, number>> {
     const found = await Promise.all(
       domains.map(async (domain): Promise<[string, number][]> => {

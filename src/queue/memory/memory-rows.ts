@@ -22,6 +22,11 @@ export class MemoryRows {
     return this.#entries.get(key);
   }
 
+  /** The key of the newest entry. */
+  newest(): number {
+    return this.#keys;
+  }
+
   /** In the order of arrival. */
   all(): Iterable<StoredEntry> {
     return this.#entries.values();

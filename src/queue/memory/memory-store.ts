@@ -166,6 +166,10 @@ export class MemoryStore implements QueueStore {
     return Promise.resolve(this.#domains.nextDueAt((domain) => shares.hasRoom(domain)));
   }
 
+  newest(): Promise<number> {
+    return Promise.resolve(this.#rows.newest());
+  }
+
   alter(alteration: Alteration, window: Window): Promise<Altered> {
     const act = (row: StoredEntry): boolean => this.#alterOne(alteration, row, window.now);
     return Promise.resolve(alterWindow(this.#rows.all(), window, act));

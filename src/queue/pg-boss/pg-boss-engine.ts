@@ -126,6 +126,12 @@ export class PgBossEngine implements Engine {
     return rows.map(({ seq, n }) => keyOf(seq, n));
   }
 
+  async newest(): Promise<number> {
+    const sql = `SELECT seq::float8 AS seq, n FROM ${this.#tables.entry} ORDER BY ${this.#tables.entry}.seq DESC, n DESC LIMIT 1`;
+    const [row] = await this.#rows<{ seq: number; n: number }>(sql);
+    return row ? keyOf(row.seq, row.n) : 0;
+  }
+
   async nextAlarmAt(): Promise<number | undefined> {
     const sql = `SELECT alarm_at FROM ${this.#tables.message} WHERE holder IS NULL AND alarm_at IS NOT NULL ORDER BY alarm_at LIMIT 1`;
     return (await this.#rows<{ alarm_at: number }>(sql))[0]?.alarm_at;

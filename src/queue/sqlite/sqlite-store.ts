@@ -183,6 +183,10 @@ export class SqliteStore implements QueueStore {
     return this.#read(() => this.#domains.nextDueAt(JSON.stringify(shares.full())));
   }
 
+  newest(): Promise<number> {
+    return this.#read(() => this.#windows.newest());
+  }
+
   alter(alteration: Alteration, window: Window): Promise<Altered> {
     return this.#commits.run(() => this.#windows.alter(alteration, window));
   }
