@@ -278,6 +278,26 @@ describe.each(drivers)('$name', (driver) => {
     expect(await other.queue.counters()).toMatchObject({ active: 0, delivered: 1, hardBounces: { '5xx': 0 } });
   });
 
+  there('a result that the store does not take for longer than the lease is not sent again', async () => {
+    const { clock, queue: open } = setUp(driver);
+    const { queue, database, transport, events } = open({ script: ['stall@mail', '250'], leaseMs: MINUTE });
+    const first = queue.submit(MAIL, { wait: 'first-attempt' });
+    while (transport.busy() === 0) await new Promise((resolve) => setImmediate(resolve));
+    database.exec('PRAGMA query_only = 1');
+    transport.release();
+    const isSettling = (): boolean => events.some((event) => event.type === 'trouble' && event.during === 'settling');
+    while (!isSettling()) await new Promise((resolve) => setImmediate(resolve));
+    await clock.advance(2 * MINUTE);
+    // A further try may be under way: its turns, until it sleeps again.
+    for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve));
+    database.exec('PRAGMA query_only = 0');
+    expect(await queue.runDue()).toEqual([]);
+    await clock.advance(MINUTE);
+    expect((await first).outcome?.recipients[0]?.status).toBe('delivered');
+    expect(transport.trace).toHaveLength(1);
+    expect(await queue.counters()).toMatchObject({ active: 0, delivered: 1 });
+  });
+
   there('claims of a dead process of this host are free at once', async () => {
     const setting = setUp(driver);
     const { queue, database, events } = setting.queue();
