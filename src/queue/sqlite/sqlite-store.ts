@@ -146,19 +146,20 @@ export class SqliteStore implements QueueStore {
   }
 
   async settle(settlement: Settlement): Promise<Settled> {
-    const { mail } = settlement;
-    const bodies = await Promise.all(mail.map(({ body }) => this.#bodies.take(body, this.#holder)));
-    const store = (): void => {
-      mail.forEach((one, i) => this.#put(one, bodies[i] ?? { bytes: new Uint8Array() }, undefined));
-    };
-    const weight = bodies.reduce((sum, body) => sum + sizeOf(body), 0);
-    const settled = await this.#commits.run(() => this.#results.settle(settlement, store), weight);
-    if (isLate(settlement, settled.lost)) await this.#dropAll(bodies);
-    return settled;
-  }
-
-  async #dropAll(bodies: readonly Body[]): Promise<void> {
-    for (const body of bodies) if ('storedAs' in body) await this.#bodies.drop(body.storedAs).catch(() => undefined);
+    const bodies: Body[] = [];
+    let isStored = false;
+    try {
+      for (const { body } of settlement.mail) bodies.push(await this.#bodies.take(body, this.#holder));
+      const store = (): void => {
+        settlement.mail.forEach((one, i) => this.#put(one, bodies[i] ?? { bytes: new Uint8Array() }, undefined));
+      };
+      const weight = bodies.reduce((sum, body) => sum + sizeOf(body), 0);
+      const settled = await this.#commits.run(() => this.#results.settle(settlement, store), weight);
+      isStored = !isLate(settlement, settled.lost);
+      return settled;
+    } finally {
+      for (const body of bodies) if (!isStored && 'storedAs' in body) await this.#bodies.drop(body.storedAs);
+    }
   }
 
   giveBack(entries: readonly ClaimedEntry[]): Promise<void> {

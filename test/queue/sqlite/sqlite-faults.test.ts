@@ -215,6 +215,54 @@ describe.each(drivers)('$name', (driver) => {
     }
   });
 
+  there('what is half-stored and cannot be dropped either is swept later, and hides no error', async () => {
+    const { queue, database } = setUp(driver).queue();
+    const count = (table: string): number =>
+      (database.prepare(`SELECT count(*) AS n FROM smtp_routes_${table}`).get() as { n: number }).n;
+    const open = (): Readable =>
+      Readable.from(
+        (async function* () {
+          while (count('piece') === 0) {
+            yield Buffer.alloc(100_000, 'x');
+            await new Promise((resolve) => setImmediate(resolve));
+          }
+          // As a disk that is full: nothing more is written, no deletion either.
+          database.exec('PRAGMA query_only = 1');
+          throw new Error('the file was cut off');
+        })(),
+      );
+    await expect(queue.submit({ ...MAIL, message: { open } })).rejects.toThrow('the file was cut off');
+    await expect(queue.runDue()).rejects.toThrow('read-only');
+    expect(count('message'), 'still full').toBe(1);
+    database.exec('PRAGMA query_only = 0');
+    await queue.runDue();
+    for (const table of ['message', 'piece']) expect(count(table)).toBe(0);
+    await queue.submit({ ...MAIL, message: Buffer.alloc(600_000, 'x') });
+    expect(await queue.runDue()).toHaveLength(1);
+  });
+
+  there('a result that cannot be stored leaves nothing of its bounce', async () => {
+    const { clock, queue: open } = setUp(driver);
+    const body = Buffer.from(`Subject: bounce\r\n\r\n${'0123456789abcde\r\n'.repeat(40_000)}`);
+    const bounces = (): Promise<{ envelope: { from: ''; to: string[] }; message: Buffer }> =>
+      Promise.resolve({ envelope: { from: '', to: [MAIL.envelope.from] }, message: body });
+    const { queue, database, transport, events } = open({
+      script: [['stall@mail', '550@rcpt no such user'], '250'],
+      bounces,
+    });
+    const first = queue.submit(MAIL, { wait: 'first-attempt' });
+    while (transport.busy() === 0) await new Promise((resolve) => setImmediate(resolve));
+    database.exec('ALTER TABLE smtp_routes_domain RENAME TO away');
+    transport.release();
+    while (!events.some((event) => event.type === 'trouble')) await new Promise((resolve) => setImmediate(resolve));
+    database.exec('ALTER TABLE away RENAME TO smtp_routes_domain');
+    await clock.runUntil(first);
+    expect(database.prepare('SELECT count(*) AS n FROM smtp_routes_message').get()).toMatchObject({ n: 1 });
+    await queue.runDue();
+    expect(transport.trace.at(-1)?.body).toEqual(body);
+    expect(database.prepare('SELECT count(*) AS n FROM smtp_routes_piece').get()).toMatchObject({ n: 0 });
+  });
+
   there('the clock set back: mail does not wait for the old time', async () => {
     const setting = setUp(driver);
     const { queue } = setting.queue({ script: ['450@rcpt later', '250'] });
