@@ -150,14 +150,19 @@ export class StoredQueue implements DeliveryQueue {
   }
 
   async suspend(domain?: string): Promise<Suspension> {
-    return await this.#store.suspend(domain === undefined ? undefined : readDomain(domain, 'suspend'), true);
+    return await this.#suspend(domain, true, 'suspend');
   }
 
   async resume(domain?: string): Promise<Suspension> {
-    const name = domain === undefined ? undefined : readDomain(domain, 'resume');
-    const suspension = await this.#store.suspend(name, false);
+    const suspension = await this.#suspend(domain, false, 'resume');
     this.#workers.poke();
     return suspension;
+  }
+
+  async #suspend(domain: string | undefined, suspended: boolean, verb: string): Promise<Suspension> {
+    this.#refuseAfterClose(verb);
+    const name = domain === undefined ? undefined : readDomain(domain, verb);
+    return await this.#underWay.track(this.#store.suspend(name, suspended));
   }
 
   async hostStatus(domain: string): Promise<HostStatus> {
