@@ -125,6 +125,24 @@ export const queueObeys: readonly ContractCase<QueueSetting>[] = [
     assert.deepEqual((await queue.show(which)).entries, []);
   }),
 
+  queueCase('the oldest message of a domain is the oldest that waits', async ({ open, pass }) => {
+    const { queue } = await open({ a: ['close@final-reply', '450@rcpt later'] }, { onPossiblyDelivered: 'report' });
+    await queue.submit(mailTo('held@a.test'));
+    await queue.runDue();
+    assert.equal((await queue.hostStatus('a.test')).held, 1);
+    assert.equal((await queue.hostStatus('a.test')).oldestAt, undefined, 'held mail does not wait');
+    await pass(20);
+    await queue.submit(mailTo('one@a.test', 'two@a.test'), { id: 'waits' });
+    const [entry] = (await queue.show({ id: 'waits' })).entries;
+    assert.equal((await queue.hostStatus('a.test')).oldestAt, entry?.arrivalAt);
+    await queue.runDue();
+    assert.equal((await queue.hostStatus('a.test')).oldestAt, entry?.arrivalAt, 'for a retry too');
+    assert.equal((await queue.topHosts()).find(({ domain }) => domain === 'a.test')?.oldestAt, entry?.arrivalAt);
+    await queue.release('all');
+    const { oldestAt = NaN } = await queue.hostStatus('a.test');
+    assert.ok(oldestAt < (entry?.arrivalAt ?? 0), 'what is released waits');
+  }),
+
   queueCase('tells of domains', async ({ open }) => {
     const { queue } = await open({ a: '421@greeting busy' });
     await queue.submit(mailTo('one@a.test', 'two@a.test', 'three@b.test'));
