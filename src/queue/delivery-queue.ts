@@ -159,7 +159,7 @@ export interface HostStatus extends DeliveryCounters {
   readonly active: number;
   readonly inFlight: number;
   readonly held: number;
-  /** Arrival of the oldest message that waits. */
+  /** Arrival of the oldest message that waits, which what is held or in flight does not. */
   readonly oldestAt?: number;
   readonly nextAttemptAt?: number;
   readonly lastAttemptAt?: number;

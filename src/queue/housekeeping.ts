@@ -12,6 +12,8 @@ export interface HousekeepingOptions {
   readonly isDead: (holder: string) => boolean;
   readonly leaseMs: number;
   readonly clock: Clock;
+  /** Renews what is in flight here: whatever the clock says, this process is not silent. */
+  readonly keepOwn: () => Promise<void>;
 }
 
 /** If leases are not shorter. */
@@ -34,11 +36,12 @@ export class Housekeeping {
 
   /** Never rejects: it is tried again. */
   async run(): Promise<void> {
-    const { store, observer, isDead, leaseMs, clock } = this.#options;
+    const { store, observer, isDead, leaseMs, clock, keepOwn } = this.#options;
     const at = clock.now();
     this.#lastAt = at;
     this.#dueAt = at + Math.min(leaseMs / 3, EVERY_MS);
     try {
+      await keepOwn();
       const { dead, silent } = await store.freeClaims(at, isDead);
       if (dead > 0) observer.emit({ type: 'claims-freed', at, entries: dead, why: 'dead' });
       if (silent > 0) observer.emit({ type: 'claims-freed', at, entries: silent, why: 'silent' });

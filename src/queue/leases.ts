@@ -9,6 +9,8 @@ import type { Claim, ClaimBy, QueueStore } from './queue-store.js';
 export interface Leased {
   readonly claim: Claim;
   readonly controller: AbortController;
+  /** As far as we know. */
+  leaseUntil: number;
 }
 
 export interface LeasesOptions {
@@ -30,14 +32,25 @@ export class Leases {
   }
 
   enter(claim: Claim): Leased {
-    const leased = { claim, controller: new AbortController() };
+    const { leaseUntil } = this.#options.by();
+    const leased = { claim, controller: new AbortController(), leaseUntil };
     this.#inFlight.add(leased);
-    if (!this.#renewing && !this.#closed) void this.#renew();
+    if (!this.#renewing && !this.#closed) void this.#keepRenewing();
     return leased;
   }
 
   leave(leased: Leased): void {
     this.#inFlight.delete(leased);
+  }
+
+  /**
+   * Renews what is over by the clock, or nearly, though it is renewed in time: the clock was set
+   * forward, or this process stood still. To be done before silent claims are freed or taken over.
+   */
+  async catchUp(): Promise<void> {
+    const { leaseMs, clock } = this.#options;
+    const soon = clock.now() + leaseMs / 3;
+    await this.#renew([...this.#inFlight].filter(({ leaseUntil }) => leaseUntil <= soon));
   }
 
   close(): void {
@@ -50,25 +63,31 @@ export class Leases {
     return this.#closed;
   }
 
-  async #renew(): Promise<void> {
-    const { store, leaseMs, clock, by, onTrouble } = this.#options;
+  async #keepRenewing(): Promise<void> {
+    const { leaseMs, clock, onTrouble } = this.#options;
     this.#renewing = new AbortController();
     const { signal } = this.#renewing;
     while (this.#inFlight.size > 0 && !this.#isClosed()) {
       try {
         await doze(clock, leaseMs / 3, signal);
-        const inFlight = [...this.#inFlight];
-        const entries = inFlight.flatMap(({ claim }) => claim.entries);
-        const lost = new Set(await store.renew(by(), entries));
-        for (const leased of inFlight) {
-          // Somebody else is at it: what has not left yet must not leave twice.
-          const isLost = leased.claim.entries.some(({ key }) => lost.has(key));
-          if (isLost && this.#inFlight.has(leased)) leased.controller.abort();
-        }
+        await this.#renew([...this.#inFlight]);
       } catch (error) {
         if (!this.#isClosed()) onTrouble(error);
       }
     }
     this.#renewing = undefined;
+  }
+
+  async #renew(all: readonly Leased[]): Promise<void> {
+    if (all.length === 0) return;
+    const by = this.#options.by();
+    const entries = all.flatMap(({ claim }) => claim.entries);
+    const lost = new Set(await this.#options.store.renew(by, entries));
+    for (const leased of all) {
+      leased.leaseUntil = by.leaseUntil;
+      // Somebody else is at it: what has not left yet must not leave twice.
+      const isLost = leased.claim.entries.some(({ key }) => lost.has(key));
+      if (isLost && this.#inFlight.has(leased)) leased.controller.abort();
+    }
   }
 }

@@ -100,7 +100,7 @@ export interface Tally {
 export interface Settlement {
   readonly now: number;
   readonly results: readonly EntryResult[];
-  /** Bounces and warnings, stored in the same step. */
+  /** Bounces and warnings, stored in the same step, unless it `isLate`. */
   readonly mail: readonly NewMail[];
 }
 
@@ -112,6 +112,15 @@ export interface Settled {
   readonly woken: readonly { readonly domain: string; readonly entries: number }[];
 }
 
+/**
+ * Whether a settlement came too late for each of its entries. Then somebody else's result is theirs:
+ * its mail is not stored, and nothing is told of it. Where only some were lost its mail is stored as
+ * a whole: a bounce too many is better than one too few.
+ */
+export function isLate({ results }: Settlement, lost: readonly number[]): boolean {
+  return results.length > 0 && lost.length === results.length;
+}
+
 export type Alteration =
   | { readonly do: 'make-due' | 'remove' | 'release' }
   | { readonly do: 'redirect'; readonly via: Redirection | undefined };
@@ -121,6 +130,8 @@ export interface Window {
   readonly filter: QueueFilter;
   readonly now: number;
   readonly after: number;
+  /** The last key that is meant. Absent: whatever there is. */
+  readonly upTo?: number;
   readonly limit: number;
 }
 
@@ -155,6 +166,8 @@ export interface QueueStore {
   ): Promise<{ readonly dead: number; readonly silent: number }>;
   /** When the next claim could find something; undefined if nothing waits. */
   nextDueAt(shares: DomainShares): Promise<number | undefined>;
+  /** The key of the newest entry, 0 if there is none: what is stored later has a larger one. */
+  newest(): Promise<number>;
   alter(alteration: Alteration, window: Window): Promise<Altered>;
   show(window: Window): Promise<{ readonly entries: readonly ShownEntry[]; readonly next?: number }>;
   suspend(domain: string | undefined, suspended: boolean): Promise<Suspension>;

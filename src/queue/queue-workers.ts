@@ -51,16 +51,13 @@ export class QueueWorkers {
     this.slots = new Slots(options.settings.concurrency);
     const { store, settings, attempts } = options;
     const onTrouble = (error: unknown): void => this.#trouble('renewing leases', error);
-    this.#settling = new Settling({ store, observer: options.observer, clock: attempts.deliverer.clock });
-    this.#nap = new Nap(attempts.deliverer.clock);
-    this.#housekeeping = new Housekeeping({ ...options, leaseMs: settings.leaseMs, clock: attempts.deliverer.clock });
-    this.#leases = new Leases({
-      store,
-      leaseMs: settings.leaseMs,
-      clock: attempts.deliverer.clock,
-      by: () => this.by(),
-      onTrouble,
-    });
+    const { clock } = attempts.deliverer;
+    const { leaseMs } = settings;
+    this.#settling = new Settling({ store, observer: options.observer, clock });
+    this.#nap = new Nap(clock);
+    const keepOwn = (): Promise<void> => this.#leases.catchUp();
+    this.#housekeeping = new Housekeeping({ ...options, leaseMs, clock, keepOwn });
+    this.#leases = new Leases({ store, leaseMs, clock, by: () => this.by(), onTrouble });
   }
 
   get started(): boolean {
@@ -122,6 +119,7 @@ export class QueueWorkers {
     const state = { stopped: false };
     for (;;) {
       const before = running.size;
+      if (this.#housekeeping.isDue()) await this.#housekeeping.run();
       const claims = state.stopped || this.#closed ? [] : await this.#claim(dueBy);
       for (const claim of claims) {
         const run = this.run(claim).then((attempted) => {
@@ -232,11 +230,13 @@ export class QueueWorkers {
       this.#leave(running);
       await store.giveBack(claim.entries).catch((problem: unknown) => this.#trouble('giving back', problem));
       return undefined;
+    } finally {
+      // Until the result is stored, however long that takes, the mail is ours.
+      this.#leases.leave(running);
     }
   }
 
   #leave(running: Leased): void {
-    this.#leases.leave(running);
     for (const { entry } of running.claim.entries) this.shares.leave(entry.domain);
     this.slots.leave();
     this.poke();

@@ -4,7 +4,7 @@
 import type { Clock } from '../delivery/system-clock.js';
 import type { Attempted } from './attempt-claim.js';
 import type { QueueObserver } from './queue-observer.js';
-import type { Claim, QueueStore } from './queue-store.js';
+import { isLate, type Claim, type QueueStore } from './queue-store.js';
 
 export interface SettlingOptions {
   readonly store: QueueStore;
@@ -40,7 +40,7 @@ export class Settling {
           const delivered = settlement.results.flatMap(({ key, gone }) => (lost.includes(key) ? gone : []));
           observer.emit({ type: 'lease-lost', at, id, delivered });
         }
-        for (const event of events) observer.emit(event);
+        if (!isLate(settlement, lost)) for (const event of events) observer.emit(event);
         for (const one of woken) observer.emit({ type: 'woken', at, ...one });
         if (done) observer.emit({ type: 'done', at, id });
         return;

@@ -22,7 +22,7 @@ import { Intake } from './intake.js';
 import type { Redirection } from './queue-entry.js';
 import { QueueObserver } from './queue-observer.js';
 import { Profiles, type QueueOptions, type QueueSettings } from './queue-options.js';
-import type { Alteration, QueueStore, Window } from './queue-store.js';
+import { isLate, type Alteration, type QueueStore, type Window } from './queue-store.js';
 import { QueueWorkers } from './queue-workers.js';
 import { UnderWay } from './under-way.js';
 import { readDomain, readPage, readRedirect, readTopHosts, readWhich } from './which-mail.js';
@@ -134,8 +134,8 @@ export class StoredQueue implements DeliveryQueue {
       const { claims, ...affected } = await this.#store.claimMatching(this.#workers.by(), window);
       for (const claim of claims) {
         const { settlement, events } = await bounceClaim(this.#attempts, claim, window.now);
-        const { done } = await this.#store.settle(settlement);
-        for (const event of events) this.#observer.emit(event);
+        const { lost, done } = await this.#store.settle(settlement);
+        if (!isLate(settlement, lost)) for (const event of events) this.#observer.emit(event);
         if (done) this.#observer.emit({ type: 'done', at: window.now, id: claim.message.id });
       }
       this.#workers.poke();
@@ -144,14 +144,19 @@ export class StoredQueue implements DeliveryQueue {
   }
 
   async suspend(domain?: string): Promise<Suspension> {
-    return await this.#store.suspend(domain === undefined ? undefined : readDomain(domain, 'suspend'), true);
+    return await this.#suspend(domain, true, 'suspend');
   }
 
   async resume(domain?: string): Promise<Suspension> {
-    const name = domain === undefined ? undefined : readDomain(domain, 'resume');
-    const suspension = await this.#store.suspend(name, false);
+    const suspension = await this.#suspend(domain, false, 'resume');
     this.#workers.poke();
     return suspension;
+  }
+
+  async #suspend(domain: string | undefined, suspended: boolean, verb: string): Promise<Suspension> {
+    this.#refuseAfterClose(verb);
+    const name = domain === undefined ? undefined : readDomain(domain, verb);
+    return await this.#underWay.track(this.#store.suspend(name, suspended));
   }
 
   async hostStatus(domain: string): Promise<HostStatus> {
@@ -174,7 +179,10 @@ export class StoredQueue implements DeliveryQueue {
     return await this.#throughout(which, verb, (window) => this.#store.alter(alteration, window));
   }
 
-  /** Goes through the queue window by window, so that nothing else has to wait for long. */
+  /**
+   * Goes through the queue window by window, so that nothing else has to wait for long. Ends at what
+   * was there at the beginning: never at mail that came since, as the bounces of a `bounce`.
+   */
   async #throughout(
     which: Which,
     verb: string,
@@ -185,8 +193,9 @@ export class StoredQueue implements DeliveryQueue {
     const sum = { entries: 0, recipients: 0, inFlight: 0 };
     const now = this.#now();
     const walk = async (): Promise<Affected> => {
+      const upTo = await this.#store.newest();
       for (let after: number | undefined = 0; after !== undefined;) {
-        const did: Affected & { readonly next?: number } = await step({ filter, now, after, limit: WINDOW });
+        const did: Affected & { readonly next?: number } = await step({ filter, now, after, upTo, limit: WINDOW });
         sum.entries += did.entries;
         sum.recipients += did.recipients;
         sum.inFlight += did.inFlight;

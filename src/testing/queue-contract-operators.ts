@@ -12,6 +12,7 @@ import {
   rejects,
   RETRY_MS,
   statuses,
+  until,
   waiting,
   type QueueSetting,
 } from './queue-stage.js';
@@ -110,6 +111,25 @@ export const queueObeys: readonly ContractCase<QueueSetting>[] = [
     );
   }),
 
+  queueCase('a verb ends at what was there when it was called, however much that is', async ({ open }) => {
+    const { queue, events } = await open();
+    // More than one step of a verb goes through.
+    const submits = (domain: string, count: number): Promise<unknown> =>
+      Promise.all(Array.from({ length: count }, (_, i) => queue.submit(mailTo(`user${String(i)}@${domain}`))));
+    await submits('a.test', 501);
+    assert.deepEqual(await queue.bounce('all'), { entries: 501, recipients: 501, inFlight: 0 });
+    assert.equal(ofType(events, 'bounced').length, 501);
+    assert.deepEqual(new Set(await waiting(queue)), new Set(['sender@example.net']), 'the bounces are not bounced');
+    assert.equal((await queue.remove('all')).entries, 501);
+
+    await submits('a.test', 1001);
+    const removing = queue.remove('all');
+    await until(async () => (await queue.counters()).active < 1001, 'it has begun');
+    await submits('b.test', 20);
+    assert.equal((await removing).entries, 1001);
+    assert.equal((await queue.counters()).active, 20, 'what came after the call stays');
+  }),
+
   queueCase('shows the queue a page at a time, oldest first', async ({ open }) => {
     const { queue } = await open();
     const ids = Array.from({ length: 7 }, (_, i) => `message-${String(i)}`);
@@ -129,6 +149,24 @@ export const queueObeys: readonly ContractCase<QueueSetting>[] = [
     );
     const which: Which = { olderThanMs: 3_600_000 };
     assert.deepEqual((await queue.show(which)).entries, []);
+  }),
+
+  queueCase('the oldest message of a domain is the oldest that waits', async ({ open, pass }) => {
+    const { queue } = await open({ a: ['close@final-reply', '450@rcpt later'] }, { onPossiblyDelivered: 'report' });
+    await queue.submit(mailTo('held@a.test'));
+    await queue.runDue();
+    assert.equal((await queue.hostStatus('a.test')).held, 1);
+    assert.equal((await queue.hostStatus('a.test')).oldestAt, undefined, 'held mail does not wait');
+    await pass(20);
+    await queue.submit(mailTo('one@a.test', 'two@a.test'), { id: 'waits' });
+    const [entry] = (await queue.show({ id: 'waits' })).entries;
+    assert.equal((await queue.hostStatus('a.test')).oldestAt, entry?.arrivalAt);
+    await queue.runDue();
+    assert.equal((await queue.hostStatus('a.test')).oldestAt, entry?.arrivalAt, 'for a retry too');
+    assert.equal((await queue.topHosts()).find(({ domain }) => domain === 'a.test')?.oldestAt, entry?.arrivalAt);
+    await queue.release('all');
+    const { oldestAt = NaN } = await queue.hostStatus('a.test');
+    assert.ok(oldestAt < (entry?.arrivalAt ?? 0), 'what is released waits');
   }),
 
   queueCase('tells of domains', async ({ open }) => {

@@ -46,6 +46,26 @@ export const queueRuns: readonly ContractCase<QueueSetting>[] = [
     await closing;
   }),
 
+  queueCase('a closed queue takes no orders', async ({ open }) => {
+    const { queue } = await open();
+    await queue.close();
+    const orders: readonly (() => Promise<unknown>)[] = [
+      () => queue.submit(mailTo('one@a.test')),
+      () => queue.runDue(),
+      () => queue.deliverNow(),
+      () => queue.remove('all'),
+      () => queue.bounce('all'),
+      () => queue.release('all'),
+      () => queue.redirect('all', 'elsewhere'),
+      () => queue.suspend(),
+      () => queue.suspend('a.test'),
+      () => queue.resume(),
+      () => queue.resume('a.test'),
+    ];
+    for (const order of orders) await assert.rejects(order, /\(\) was called after close\(\)$/);
+    await queue.close();
+  }),
+
   queueCase('close ends a run: what it has not begun stays in the queue', async ({ open }) => {
     const { queue, transport } = await open({ a: 'stall@mail' }, { perDomain: 1 });
     await queue.submit(mailTo('one@a.test'));

@@ -11,7 +11,9 @@ import { defineRoutes, Deliverer, type Mail } from 'smtp-routes';
 import { QueueStorageError, type DeliveryQueue } from 'smtp-routes/queue';
 import { bullmqQueue, INLINE_BYTES, type MessageStore } from 'smtp-routes/queue/bullmq';
 import { ManualClock, ScriptedTransport, type Script } from 'smtp-routes/testing';
+import type { Clock } from '../../src/delivery/system-clock.js';
 import { freePort } from '../free-port.js';
+import { leapingClock } from './clock-leap.js';
 import { engines, type EnginePlace, type PlaceOptions } from './engine-places.js';
 import { scriptedQueue, type ScriptedQueue } from './scripted-queue.js';
 import { until } from './until.js';
@@ -85,7 +87,7 @@ for (const { name: engine, missing, start } of engines) {
         how = 'open',
         ...options
       }: Partial<PlaceOptions> & {
-        clock?: ManualClock;
+        clock?: Clock;
         how?: 'open' | 'openFar' | 'openForgetful';
       } = {},
     ): ScriptedQueue {
@@ -192,6 +194,49 @@ for (const { name: engine, missing, start } of engines) {
       for (const { events } of [first, second, third]) {
         expect(events.filter(({ type }) => type === 'set-aside')).toEqual([]);
       }
+    });
+
+    each('a late failure writes to nobody', async () => {
+      const lease = { leaseMs: 1_000, pollMs: 50 };
+      const stalls = [['stall@mail', '550@rcpt 5.1.1 no such user']];
+      const first = worker({ a: stalls }, { ...lease, how: 'openFar' });
+      await first.queue.submit(mailTo('one@a.test'));
+      first.queue.start();
+      await until(() => first.transport.busy('a') === 1);
+      place.cable.cut();
+      const second = worker({}, lease);
+      second.queue.start();
+      await until(async () => (await second.queue.counters()).delivered === 1);
+      place.cable.mend();
+      await until(() => first.transport.release() > 0);
+      await until(() => first.events.some(({ type }) => type === 'lease-lost'));
+      const told = first.events.map(({ type }) => type);
+      expect(told).not.toContain('bounced');
+      expect(told).not.toContain('attempted');
+      expect(await second.queue.counters()).toMatchObject({ active: 0, delivered: 1, hardBounces: { '5xx': 0 } });
+    });
+
+    each('a leap of the clock frees nothing that is in flight here', async () => {
+      const clock = leapingClock();
+      const { queue, transport, events } = worker({ a: [['stall@mail', '250'], '250'] }, { clock });
+      await queue.suspend('b.test');
+      const mail = mailTo('one@a.test');
+      const envelope = { ...mail.envelope, to: ['one@a.test', 'two@b.test'] };
+      const first = queue.submit({ ...mail, envelope }, { wait: 'first-attempt' });
+      await until(() => transport.busy('a') === 1);
+      clock.leap(2 * HOUR_MS);
+      // So that the engine hands the message out again, for its other recipient.
+      await queue.resume('b.test');
+      await until(async () => {
+        await queue.runDue();
+        return transport.trace.length > 0;
+      });
+      transport.release();
+      expect((await first).outcome?.recipients[0]?.status).toBe('delivered');
+      expect(transport.trace.filter(({ relay }) => relay === 'a')).toHaveLength(1);
+      const told = events.map(({ type }) => type);
+      expect(told).not.toContain('claims-freed');
+      expect(told).not.toContain('lease-lost');
     });
 
     each('what a newer version wrote is left alone, and goes on with a version that knows it', async () => {

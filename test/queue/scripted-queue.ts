@@ -3,7 +3,8 @@
  */
 import { Deliverer, type RouteTable } from 'smtp-routes';
 import type { DeliveryQueue, QueueEvent, QueueOptions } from 'smtp-routes/queue';
-import { ScriptedTransport, type ManualClock, type Script } from 'smtp-routes/testing';
+import { ScriptedTransport, type Script } from 'smtp-routes/testing';
+import type { Clock } from '../../src/delivery/system-clock.js';
 
 export interface ScriptedQueue {
   readonly queue: DeliveryQueue;
@@ -15,7 +16,7 @@ export interface ScriptedQueue {
 export function scriptedQueue(
   routes: RouteTable,
   scripts: Readonly<Record<string, Script>>,
-  clock: ManualClock | undefined,
+  clock: Clock | undefined,
   make: (
     options: Pick<QueueOptions, 'deliverer'> & { readonly onEvent: (event: QueueEvent) => unknown },
   ) => DeliveryQueue,

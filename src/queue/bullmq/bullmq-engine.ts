@@ -106,6 +106,11 @@ export class BullmqEngine implements Engine {
     return (found as string[]).map(Number);
   }
 
+  async newest(): Promise<number> {
+    const [key] = (await this.#redis.call('ZRANGE', this.#keys.entries(), 0, 0, 'REV')) as string[];
+    return Number(key ?? 0);
+  }
+
   async retriesAt(domains: readonly string[]): Promise<ReadonlyMap<string, number>> {
     const found = await Promise.all(
       domains.map(async (domain): Promise<[string, number][]> => {
@@ -158,10 +163,7 @@ export class BullmqEngine implements Engine {
 
   async hostStatus(domain: string): Promise<HostStatus> {
     const status = await this.#domains.status(domain);
-    const [key] = await this.keys({ after: -1, limit: 1, domain });
-    const [oldest] = key === undefined ? [] : await this.read([placeOf(key).seq]);
-    const [next] = await this.waiting(domain, 1);
-    return { ...status, ...domainTimes(domain, oldest?.data, next?.dueAt) };
+    return { ...status, ...(await domainTimes(this, domain)) };
   }
 
   async topHosts(options: Required<TopHostsOptions>): Promise<HostStatus[]> {

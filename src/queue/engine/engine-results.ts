@@ -1,7 +1,7 @@
 /**
  * Results of attempts on an engine, and what a success wakes.
  */
-import type { Settled, Settlement } from '../queue-store.js';
+import { isLate, type Settled, type Settlement } from '../queue-store.js';
 import { arrivalOf, recordOf } from './arrivals.js';
 import type { EngineBodies } from './engine-bodies.js';
 import type { Engine } from './engine.js';
@@ -26,7 +26,8 @@ export class EngineResults {
     this.#retriesAt = new JointLooks((domains) => engine.retriesAt(domains));
   }
 
-  async settle({ now, results, mail }: Settlement): Promise<Settled> {
+  async settle(settlement: Settlement): Promise<Settled> {
+    const { now, results, mail } = settlement;
     const [first] = results;
     if (!first) return { lost: [], done: false, woken: [] };
     const { seq } = placeOf(first.key);
@@ -34,12 +35,11 @@ export class EngineResults {
     const arrivals = mail.map((one, i) => arrivalOf(recordOf(one, bodies[i]), bodies[i]));
     const settled = await this.#changes.change(seq, now, (record) => {
       const { after, lost, changes } = settleEntries(record, seq, results, now);
-      // What comes too late decides nothing, so it has nothing to report either.
-      const isLate = lost.length === results.length;
-      const value = { lost, done: after === undefined, body: after ? undefined : record.body, isLate };
-      return { to: after, job: isLate && after ? 'keep' : 'set', changes, mail: isLate ? [] : arrivals, value };
+      const late = isLate(settlement, lost);
+      const value = { lost, done: after === undefined, body: after ? undefined : record.body, late };
+      return { to: after, job: late && after ? 'keep' : 'set', changes, mail: late ? [] : arrivals, value };
     });
-    if (!settled || settled.isLate)
+    if (!settled || settled.late)
       for (const body of bodies) await this.#bodies.dropUnowned('key' in body ? body.key : undefined);
     if (!settled) return { lost: results.map(({ key }) => key), done: false, woken: [] };
     await this.#bodies.drop(settled.body);

@@ -141,6 +141,10 @@ export class EngineStore implements QueueStore {
     return at === undefined ? undefined : Math.max(at, this.#clock.now() + LEAST_PAUSE_MS);
   }
 
+  newest(): Promise<number> {
+    return this.#engine.newest();
+  }
+
   async alter(alteration: Alteration, window: Window): Promise<Altered> {
     return await this.#windows.alter(alteration, window);
   }

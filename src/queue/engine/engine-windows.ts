@@ -133,11 +133,17 @@ export class EngineWindows {
     }
   }
 
-  async #keys({ filter: { id, domain }, after, limit }: Window): Promise<{ keys: number[]; next?: number }> {
+  async #keys({
+    filter: { id, domain },
+    after,
+    upTo = Infinity,
+    limit,
+  }: Window): Promise<{ keys: number[]; next?: number }> {
     const page = { after, limit, ...(id !== undefined ? { id } : domain !== undefined && { domain }) };
-    const keys = await this.#engine.keys(page);
-    const last = keys.length === limit ? keys.at(-1) : undefined;
-    return last === undefined ? { keys } : { keys, next: last };
+    const found = await this.#engine.keys(page);
+    const last = found.length === limit ? found.at(-1) : undefined;
+    const keys = found.filter((key) => key <= upTo);
+    return last === undefined || last >= upTo ? { keys } : { keys, next: last };
   }
 
   async #throughout(

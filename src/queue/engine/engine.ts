@@ -110,6 +110,8 @@ export interface Engine {
   inline(seqs: readonly number[]): Promise<ReadonlyMap<number, Uint8Array>>;
   /** Keys of entries in the order of arrival, at most `limit`; fewer: there are no more. */
   keys(page: Page): Promise<number[]>;
+  /** The key of the newest entry, 0 if there is none. */
+  newest(): Promise<number>;
   /** When the first retry to each of these domains is due, of those that have any. */
   retriesAt(domains: readonly string[]): Promise<ReadonlyMap<string, number>>;
   /** Messages that wait for a retry to a domain, those due first before others. */

@@ -191,7 +191,7 @@ function standing({ entries }: StoredDomain): { active: number; inFlight: number
 function statusOf(domain: StoredDomain): HostStatus {
   const { name, entries, counts, state, suspended, lastAttemptAt, lastFailure } = domain;
   const dues = [domain.fresh.first()?.dueAt, domain.retries.first()?.dueAt].flatMap((at) => at ?? []);
-  const [oldest] = entries;
+  const oldest = oldestWaiting(entries);
   return {
     domain: name,
     state,
@@ -203,4 +203,10 @@ function statusOf(domain: StoredDomain): HostStatus {
     ...(lastAttemptAt !== undefined && { lastAttemptAt }),
     ...(lastFailure && { lastFailure }),
   };
+}
+
+/** They are in the order of arrival. */
+function oldestWaiting(entries: Iterable<StoredEntry>): StoredEntry | undefined {
+  for (const entry of entries) if (entry.status === 'waiting') return entry;
+  return undefined;
 }

@@ -22,6 +22,11 @@ export class MemoryRows {
     return this.#entries.get(key);
   }
 
+  /** The key of the newest entry. */
+  newest(): number {
+    return this.#keys;
+  }
+
   /** In the order of arrival. */
   all(): Iterable<StoredEntry> {
     return this.#entries.values();
@@ -74,7 +79,8 @@ export class MemoryRows {
     const recipients = row.entry.recipients.filter(({ recipient }) => !gone.includes(recipient));
     if (recipients.length === row.entry.recipients.length) return;
     addCounts(row.domain.counts, { ...noCounts(), delivered: row.entry.recipients.length - recipients.length });
-    if (recipients.length === 0 && row.status !== 'in-flight') this.end(row, now);
+    // Who has it in flight finds it gone, as it would a claim that was taken over.
+    if (recipients.length === 0) this.end(row, now);
     else row.entry = { ...row.entry, recipients };
   }
 

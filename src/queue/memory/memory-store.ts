@@ -9,21 +9,22 @@ import { MemoryDomains, type StoredEntry, type StoredMessage } from './memory-do
 import { alterWindow, showWindow } from './memory-windows.js';
 import { onePiece, pieces } from '../message-bytes.js';
 import { MemoryRows } from './memory-rows.js';
-import type {
-  Alteration,
-  Altered,
-  Claim,
-  ClaimBy,
-  ClaimedEntry,
-  ClaimRequest,
-  EntryResult,
-  NewMail,
-  Put,
-  QueueStore,
-  SetAside,
-  Settled,
-  Settlement,
-  Window,
+import {
+  isLate,
+  type Alteration,
+  type Altered,
+  type Claim,
+  type ClaimBy,
+  type ClaimedEntry,
+  type ClaimRequest,
+  type EntryResult,
+  type NewMail,
+  type Put,
+  type QueueStore,
+  type SetAside,
+  type Settled,
+  type Settlement,
+  type Window,
 } from '../queue-store.js';
 
 export class MemoryStore implements QueueStore {
@@ -80,7 +81,8 @@ export class MemoryStore implements QueueStore {
     return { message, body, entries: rows.map((row) => this.#rows.claim(row, by)) };
   }
 
-  async settle({ now, results, mail }: Settlement): Promise<Settled> {
+  async settle(settlement: Settlement): Promise<Settled> {
+    const { now, results, mail } = settlement;
     const bodies = await Promise.all(mail.map(({ body }) => bytesOf(body, Infinity)));
     const lost: number[] = [];
     const woken: { domain: string; entries: number }[] = [];
@@ -102,7 +104,9 @@ export class MemoryStore implements QueueStore {
       }
     }
     for (const message of messages) left += message.entries.size;
-    mail.forEach((one, i) => this.#rows.put(one, bodies[i] ?? new Uint8Array(), undefined));
+    if (!isLate(settlement, lost)) {
+      mail.forEach((one, i) => this.#rows.put(one, bodies[i] ?? new Uint8Array(), undefined));
+    }
     return { lost, done: messages.size > 0 && left === 0, woken };
   }
 
@@ -160,6 +164,10 @@ export class MemoryStore implements QueueStore {
 
   nextDueAt(shares: DomainShares): Promise<number | undefined> {
     return Promise.resolve(this.#domains.nextDueAt((domain) => shares.hasRoom(domain)));
+  }
+
+  newest(): Promise<number> {
+    return Promise.resolve(this.#rows.newest());
   }
 
   alter(alteration: Alteration, window: Window): Promise<Altered> {

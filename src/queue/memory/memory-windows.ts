@@ -30,12 +30,13 @@ export function showWindow(
 /** @param act answers whether it did anything; not asked for what is in flight */
 export function alterWindow(
   rows: Iterable<StoredEntry>,
-  { filter, now, after, limit }: Window,
+  { filter, now, after, upTo = Infinity, limit }: Window,
   act: (row: StoredEntry) => boolean,
 ): Altered {
   const altered = { entries: 0, recipients: 0, inFlight: 0 };
   let seen = 0;
   for (const row of [...rows]) {
+    if (row.key > upTo) break;
     if (row.key <= after || !fits(filter, now, factsOf(row))) continue;
     if (seen++ === limit) return { ...altered, next: row.key - 1 };
     const { length } = row.entry.recipients;

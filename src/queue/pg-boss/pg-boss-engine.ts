@@ -4,6 +4,7 @@
  */
 import type { HostStatus, QueueCounters, TopHostsOptions } from '../delivery-queue.js';
 import { Batches } from '../engine/batches.js';
+import { domainTimes } from '../engine/domain-times.js';
 import type { Arrival, Change, Engine, Page, RecordState, StoredRecord, Suspended } from '../engine/engine.js';
 import { keyOf, placeOf, type Alarm, type Lane } from '../engine/mail-record.js';
 import { REMEMBER_MS } from '../message-id.js';
@@ -58,7 +59,7 @@ export class PgBossEngine implements Engine {
       isOfAll: (error) => isProblem(pgError(error), 'UNAVAILABLE'),
       placeOf: messageOf,
     });
-    this.#domains = new PgDomains(pool, tables, this.#numbers);
+    this.#domains = new PgDomains(pool, tables);
   }
 
   /** Resolves when tables and queues are there. Tried again by whoever needs them next. */
@@ -119,11 +120,18 @@ export class PgBossEngine implements Engine {
           ? ['domain = $4 AND', [domain]]
           : ['', []];
     const behind = placeOf(after);
+    // By the column, not by what is made of it, which is in no index.
     const rows = await this.#rows<{ seq: number; n: number }>(
-      `SELECT seq::float8 AS seq, n FROM ${entry} WHERE ${where} (seq, n) > ($1::bigint, $2::int) ORDER BY seq, n LIMIT $3`,
+      `SELECT seq::float8 AS seq, n FROM ${entry} e WHERE ${where} (seq, n) > ($1::bigint, $2::int) ORDER BY e.seq, e.n LIMIT $3`,
       [behind.seq, behind.n, limit, ...value],
     );
     return rows.map(({ seq, n }) => keyOf(seq, n));
+  }
+
+  async newest(): Promise<number> {
+    const sql = `SELECT seq::float8 AS seq, n FROM ${this.#tables.entry} e ORDER BY e.seq DESC, e.n DESC LIMIT 1`;
+    const [row] = await this.#rows<{ seq: number; n: number }>(sql);
+    return row ? keyOf(row.seq, row.n) : 0;
   }
 
   async nextAlarmAt(): Promise<number | undefined> {
@@ -173,7 +181,8 @@ export class PgBossEngine implements Engine {
 
   async hostStatus(domain: string): Promise<HostStatus> {
     await this.ready();
-    return await this.#domains.status(domain);
+    const status = await this.#numbers.status(this.#pool, domain);
+    return { ...status, ...(await domainTimes(this, domain)) };
   }
 
   async topHosts(options: Required<TopHostsOptions>): Promise<HostStatus[]> {

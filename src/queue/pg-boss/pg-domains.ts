@@ -1,24 +1,19 @@
 /**
- * Domains in the tables: which are suspended, how much the next success wakes, and what operators
- * see of them.
+ * Domains in the tables: which are suspended, how much the next success wakes, and what waits for
+ * a retry.
  */
-import type { HostStatus } from '../delivery-queue.js';
-import { domainTimes } from '../engine/domain-times.js';
 import type { Suspended } from '../engine/engine.js';
 import { FIRST_WAKE, nextWake } from '../wake-up.js';
-import type { PgNumbers } from './pg-numbers.js';
 import type { PgRunner } from './pg-pool.js';
 import type { Tables } from './pg-schema.js';
 
 export class PgDomains {
   readonly #runner: PgRunner;
   readonly #tables: Tables;
-  readonly #numbers: PgNumbers;
 
-  constructor(runner: PgRunner, tables: Tables, numbers: PgNumbers) {
+  constructor(runner: PgRunner, tables: Tables) {
     this.#runner = runner;
     this.#tables = tables;
-    this.#numbers = numbers;
   }
 
   async takeWake(domain: string): Promise<number> {
@@ -74,17 +69,6 @@ export class PgDomains {
        WHERE domain = $1 AND retry_at IS NOT NULL ORDER BY retry_at LIMIT $2`,
       [domain, limit],
     );
-  }
-
-  async status(domain: string): Promise<HostStatus> {
-    const status = await this.#numbers.status(this.#runner, domain);
-    const { entry, message } = this.#tables;
-    const [oldest] = await this.#rows<{ data: string }>(
-      `SELECT m.data FROM ${entry} e JOIN ${message} m USING (seq) WHERE e.domain = $1 ORDER BY e.seq LIMIT 1`,
-      [domain],
-    );
-    const [next] = await this.waiting(domain, 1);
-    return { ...status, ...domainTimes(domain, oldest?.data, next?.dueAt) };
   }
 
   async #rows<Row>(sql: string, values: unknown[] = []): Promise<Row[]> {

@@ -19,6 +19,8 @@ export class SqliteBodies {
   readonly #sql: Statements;
   readonly #commits: GroupCommit;
   readonly #limit: number;
+  /** Rows that could not be dropped, as while the disk is full: for the next sweep. */
+  readonly #toDrop = new Set<number>();
 
   constructor(sql: Statements, commits: GroupCommit, maxMessageBytes: number) {
     this.#sql = sql;
@@ -72,8 +74,18 @@ export class SqliteBodies {
     return this.#commits.run(() => this.#sql.run(sql, row, part, bytes), bytes.byteLength);
   }
 
-  drop(row: number): Promise<void> {
-    return this.#commits.run(() => this.delete(row));
+  /** Of what is stored under a row that became no message. Never rejects: what cannot be dropped now is swept. */
+  async drop(row: number): Promise<void> {
+    this.#toDrop.add(row);
+    try {
+      await this.#commits.run(() => {
+        const sql = 'SELECT 1 FROM smtp_routes_message WHERE seq = ? AND storing_by IS NOT NULL';
+        if (this.#sql.get(sql, row)) this.delete(row);
+      });
+      this.#toDrop.delete(row);
+    } catch {
+      // Whoever failed to store has an error of their own, which says more.
+    }
   }
 
   /** Within a transaction: the message's row. Undefined if there is, or lately was, a message of that name. */
@@ -144,12 +156,15 @@ export class SqliteBodies {
     if (deleted?.whole === 0) this.#sql.run('DELETE FROM smtp_routes_piece WHERE message = ?', row);
   }
 
-  /** Within a transaction: sweeps what dead processes left half-stored. */
+  /** Within a transaction: sweeps what dead processes left half-stored, and what could not be dropped here. */
   sweep(isDead: (holder: string) => boolean): void {
     const rows = this.#sql.all<{ seq: number; storing_by: string }>(
       'SELECT seq, storing_by FROM smtp_routes_message WHERE storing_by IS NOT NULL',
     );
-    for (const { seq, storing_by } of rows) if (isDead(storing_by)) this.delete(seq);
+    // Those that are gone by now; of those deleted here it is not known yet whether that holds.
+    const stored = new Set(rows.map(({ seq }) => seq));
+    for (const row of this.#toDrop) if (!stored.has(row)) this.#toDrop.delete(row);
+    for (const { seq, storing_by } of rows) if (this.#toDrop.has(seq) || isDead(storing_by)) this.delete(seq);
   }
 
   /** Within a transaction: forgets names that nobody will give again. */

@@ -36,12 +36,7 @@ export class SqliteHostStatus {
         inFlight: 0,
         held: 0,
       };
-    const oldest = this.#sql.get<{ at: number | null }>(
-      `SELECT min(m.arrival_at) AS at FROM smtp_routes_entry e JOIN smtp_routes_message m ON m.seq = e.message
-       WHERE e.seq IN (SELECT min(seq) FROM smtp_routes_entry WHERE state = 0 AND domain = ? GROUP BY kind)`,
-      domain,
-    );
-    return this.#statusOf(row, oldest?.at ?? undefined);
+    return this.#statusOf(row);
   }
 
   top({ by, limit }: Required<TopHostsOptions>): HostStatus[] {
@@ -59,8 +54,13 @@ export class SqliteHostStatus {
     return rows.map((row) => this.#statusOf(row));
   }
 
-  #statusOf(row: DomainRow & CountsRow, oldestAt?: number): HostStatus {
+  #statusOf(row: DomainRow & CountsRow): HostStatus {
     const { name, state, due_new, due_retry, last_attempt_at, last_failure } = row;
+    const oldestAt = this.#sql.get<{ at: number | null }>(
+      `SELECT min(m.arrival_at) AS at FROM smtp_routes_entry e JOIN smtp_routes_message m ON m.seq = e.message
+       WHERE e.seq IN (SELECT min(seq) FROM smtp_routes_entry WHERE state = 0 AND domain = ? GROUP BY kind)`,
+      name,
+    )?.at;
     const inFlight = this.#sql.get<{ n: number }>(`SELECT (${inFlightOf('?')}) AS n`, name)?.n ?? 0;
     const sql = 'SELECT ifnull(sum(held), 0) AS n FROM smtp_routes_entry WHERE held > 0 AND domain = ?';
     const nextAttemptAt = Math.min(due_new ?? Infinity, due_retry ?? Infinity);
@@ -72,7 +72,7 @@ export class SqliteHostStatus {
       active: row.active,
       inFlight,
       held: this.#sql.get<{ n: number }>(sql, name)?.n ?? 0,
-      ...(oldestAt !== undefined && { oldestAt }),
+      ...(typeof oldestAt === 'number' && { oldestAt }),
       ...(nextAttemptAt !== Infinity && { nextAttemptAt }),
       ...(last_attempt_at !== null && { lastAttemptAt: last_attempt_at }),
       ...(last_failure !== null && { lastFailure: JSON.parse(last_failure) as NonNullable<HostStatus['lastFailure']> }),

@@ -4,7 +4,7 @@
  */
 import { countsOf, noCounts } from '../domain-tally.js';
 import { readEntry, type QueueEntry } from '../queue-entry.js';
-import type { EntryResult } from '../queue-store.js';
+import { isLate, type EntryResult, type Settled, type Settlement } from '../queue-store.js';
 import type { Statements } from './sqlite-database.js';
 import type { SqliteDomains } from './sqlite-domains.js';
 import type { SqliteWindows } from './sqlite-windows.js';
@@ -28,21 +28,39 @@ export class SqliteResults {
     this.#windows = windows;
   }
 
-  /** What became of the entry; `done` if nothing is left of its message. */
-  settle(result: EntryResult, now: number): 'lost' | 'open' | 'done' {
+  /** @param store for the settlement's mail, where that is wanted */
+  settle(settlement: Settlement, store: () => void): Settled {
+    const { now, results } = settlement;
+    const lost: number[] = [];
+    let done = false;
+    for (const result of results) {
+      const settled = this.#settle(result, now);
+      if (settled.isLost) lost.push(result.key);
+      if (settled.isDone) done = true;
+    }
+    if (!isLate(settlement, lost)) store();
+    const woken = results.flatMap(({ key, domain, wakeBefore }) => {
+      if (wakeBefore === undefined || lost.includes(key)) return [];
+      const entries = this.#domains.wake(domain, wakeBefore, now);
+      return entries > 0 ? [{ domain, entries }] : [];
+    });
+    return { lost, done, woken };
+  }
+
+  /** @returns whether somebody else has the entry, and whether nothing is left of its message */
+  #settle(result: EntryResult, now: number): { readonly isLost?: boolean; readonly isDone?: boolean } {
     const row = this.#sql.get<EntryRow>(
       'SELECT message, domain, state, token, recipients FROM smtp_routes_entry WHERE seq = ?',
       result.key,
     );
     if (row?.token !== result.token || row.state !== 1) {
-      if (row) this.#removeDelivered(result, row, now);
-      return 'lost';
+      return { isLost: true, isDone: row !== undefined && this.#removeDelivered(result, row, now) };
     }
     this.#domains.record(result, countsOf(result.tally), now);
     const { next } = result;
     const entry = next.then === 'done' ? undefined : this.#stillOpen(result, row, next.entry);
     if (!entry || next.then === 'done') {
-      return this.#windows.deleteEntry(result.key, row.message, row.domain, row.recipients, now) ? 'done' : 'open';
+      return { isDone: this.#windows.deleteEntry(result.key, row.message, row.domain, row.recipients, now) };
     }
     const { recipients } = entry;
     this.#sql.run(
@@ -57,7 +75,7 @@ export class SqliteResults {
       result.key,
     );
     this.#domains.touch(row.domain, recipients.length - row.recipients);
-    return 'open';
+    return {};
   }
 
   /** A late result of somebody else may have removed some meanwhile. */
@@ -69,18 +87,16 @@ export class SqliteResults {
     return left.length > 0 ? { ...entry, recipients: left } : undefined;
   }
 
-  /** What a late result says was delivered is never tried again, whoever has the entry now. */
-  #removeDelivered({ key, gone }: EntryResult, row: EntryRow, now: number): void {
+  /** What a late result says was delivered is never tried again, whoever has the entry now. Answers whether nothing is left of the message. */
+  #removeDelivered({ key, gone }: EntryResult, row: EntryRow, now: number): boolean {
     const stored = this.#stored(key);
-    if (!stored || row.state === 3) return;
+    if (!stored || row.state === 3) return false;
     const left = stored.recipients.filter(({ recipient }) => !gone.includes(recipient));
     const removed = stored.recipients.length - left.length;
-    if (removed === 0) return;
+    if (removed === 0) return false;
     this.#domains.count(row.domain, { ...noCounts(), delivered: removed });
-    if (left.length === 0 && row.state !== 1) {
-      this.#windows.deleteEntry(key, row.message, row.domain, row.recipients, now);
-      return;
-    }
+    // Who has it in flight finds it gone, as it would a claim that was taken over.
+    if (left.length === 0) return this.#windows.deleteEntry(key, row.message, row.domain, row.recipients, now);
     this.#sql.run(
       'UPDATE smtp_routes_entry SET recipients = ?, held = ?, data = ? WHERE seq = ?',
       left.length,
@@ -89,6 +105,7 @@ export class SqliteResults {
       key,
     );
     this.#domains.touch(row.domain, -removed);
+    return false;
   }
 
   #stored(key: number): QueueEntry | undefined {

@@ -4,20 +4,21 @@
 import type { HostStatus, QueueCounters, ShownEntry, Suspension, TopHostsOptions } from '../delivery-queue.js';
 import type { DomainShares } from '../domain-shares.js';
 import { GroupCommit } from './group-commit.js';
-import type {
-  Alteration,
-  Altered,
-  Claim,
-  ClaimBy,
-  ClaimedEntry,
-  ClaimRequest,
-  NewMail,
-  Put,
-  QueueStore,
-  SetAside,
-  Settled,
-  Settlement,
-  Window,
+import {
+  isLate,
+  type Alteration,
+  type Altered,
+  type Claim,
+  type ClaimBy,
+  type ClaimedEntry,
+  type ClaimRequest,
+  type NewMail,
+  type Put,
+  type QueueStore,
+  type SetAside,
+  type Settled,
+  type Settlement,
+  type Window,
 } from '../queue-store.js';
 import { sizeOf, SqliteBodies, type Body } from './sqlite-bodies.js';
 import { SqliteClaims } from './sqlite-claims.js';
@@ -144,27 +145,21 @@ export class SqliteStore implements QueueStore {
     });
   }
 
-  async settle({ now, results, mail }: Settlement): Promise<Settled> {
-    const bodies = await Promise.all(mail.map(({ body }) => this.#bodies.take(body, this.#holder)));
-    return await this.#commits.run(
-      () => {
-        const lost: number[] = [];
-        let done = false;
-        for (const result of results) {
-          const settled = this.#results.settle(result, now);
-          if (settled === 'lost') lost.push(result.key);
-          if (settled === 'done') done = true;
-        }
-        mail.forEach((one, i) => this.#put(one, bodies[i] ?? { bytes: new Uint8Array() }, undefined));
-        const woken = results.flatMap(({ key, domain, wakeBefore }) => {
-          if (wakeBefore === undefined || lost.includes(key)) return [];
-          const entries = this.#domains.wake(domain, wakeBefore, now);
-          return entries > 0 ? [{ domain, entries }] : [];
-        });
-        return { lost, done, woken };
-      },
-      bodies.reduce((sum, body) => sum + sizeOf(body), 0),
-    );
+  async settle(settlement: Settlement): Promise<Settled> {
+    const bodies: Body[] = [];
+    let isStored = false;
+    try {
+      for (const { body } of settlement.mail) bodies.push(await this.#bodies.take(body, this.#holder));
+      const store = (): void => {
+        settlement.mail.forEach((one, i) => this.#put(one, bodies[i] ?? { bytes: new Uint8Array() }, undefined));
+      };
+      const weight = bodies.reduce((sum, body) => sum + sizeOf(body), 0);
+      const settled = await this.#commits.run(() => this.#results.settle(settlement, store), weight);
+      isStored = !isLate(settlement, settled.lost);
+      return settled;
+    } finally {
+      for (const body of bodies) if (!isStored && 'storedAs' in body) await this.#bodies.drop(body.storedAs);
+    }
   }
 
   giveBack(entries: readonly ClaimedEntry[]): Promise<void> {
@@ -187,6 +182,10 @@ export class SqliteStore implements QueueStore {
 
   nextDueAt(shares: DomainShares): Promise<number | undefined> {
     return this.#read(() => this.#domains.nextDueAt(JSON.stringify(shares.full())));
+  }
+
+  newest(): Promise<number> {
+    return this.#read(() => this.#windows.newest());
   }
 
   alter(alteration: Alteration, window: Window): Promise<Altered> {

@@ -41,7 +41,10 @@ export class SqliteWindows {
   }
 
   /** Rows that fit, of the `limit` rows behind `after`; `next` unless these were the last. */
-  rows({ filter, now, after, limit }: Window): { readonly rows: readonly WindowRow[]; readonly next?: number } {
+  rows({ filter, now, after, upTo = Number.MAX_SAFE_INTEGER, limit }: Window): {
+    readonly rows: readonly WindowRow[];
+    readonly next?: number;
+  } {
     // One message is found by its name; everything else by going through all, so much at a time.
     const last = filter.id === undefined ? this.#endOf(after, limit) : undefined;
     const { where, values } = conditions(filter, now);
@@ -51,10 +54,14 @@ export class SqliteWindows {
        FROM smtp_routes_entry e JOIN smtp_routes_message m ON m.seq = e.message
        WHERE e.seq > ? AND e.seq <= ? AND e.state <> 3 ${where} ORDER BY e.seq`,
       after,
-      last ?? Number.MAX_SAFE_INTEGER,
+      Math.min(last ?? upTo, upTo),
       ...values,
     );
-    return last === undefined ? { rows } : { rows, next: last };
+    return last === undefined || last >= upTo ? { rows } : { rows, next: last };
+  }
+
+  newest(): number {
+    return this.#sql.get<{ seq: number | null }>('SELECT max(seq) AS seq FROM smtp_routes_entry')?.seq ?? 0;
   }
 
   #endOf(after: number, limit: number): number | undefined {

@@ -215,6 +215,54 @@ describe.each(drivers)('$name', (driver) => {
     }
   });
 
+  there('what is half-stored and cannot be dropped either is swept later, and hides no error', async () => {
+    const { queue, database } = setUp(driver).queue();
+    const count = (table: string): number =>
+      (database.prepare(`SELECT count(*) AS n FROM smtp_routes_${table}`).get() as { n: number }).n;
+    const open = (): Readable =>
+      Readable.from(
+        (async function* () {
+          while (count('piece') === 0) {
+            yield Buffer.alloc(100_000, 'x');
+            await new Promise((resolve) => setImmediate(resolve));
+          }
+          // As a disk that is full: nothing more is written, no deletion either.
+          database.exec('PRAGMA query_only = 1');
+          throw new Error('the file was cut off');
+        })(),
+      );
+    await expect(queue.submit({ ...MAIL, message: { open } })).rejects.toThrow('the file was cut off');
+    await expect(queue.runDue()).rejects.toThrow('read-only');
+    expect(count('message'), 'still full').toBe(1);
+    database.exec('PRAGMA query_only = 0');
+    await queue.runDue();
+    for (const table of ['message', 'piece']) expect(count(table)).toBe(0);
+    await queue.submit({ ...MAIL, message: Buffer.alloc(600_000, 'x') });
+    expect(await queue.runDue()).toHaveLength(1);
+  });
+
+  there('a result that cannot be stored leaves nothing of its bounce', async () => {
+    const { clock, queue: open } = setUp(driver);
+    const body = Buffer.from(`Subject: bounce\r\n\r\n${'0123456789abcde\r\n'.repeat(40_000)}`);
+    const bounces = (): Promise<{ envelope: { from: ''; to: string[] }; message: Buffer }> =>
+      Promise.resolve({ envelope: { from: '', to: [MAIL.envelope.from] }, message: body });
+    const { queue, database, transport, events } = open({
+      script: [['stall@mail', '550@rcpt no such user'], '250'],
+      bounces,
+    });
+    const first = queue.submit(MAIL, { wait: 'first-attempt' });
+    while (transport.busy() === 0) await new Promise((resolve) => setImmediate(resolve));
+    database.exec('ALTER TABLE smtp_routes_domain RENAME TO away');
+    transport.release();
+    while (!events.some((event) => event.type === 'trouble')) await new Promise((resolve) => setImmediate(resolve));
+    database.exec('ALTER TABLE away RENAME TO smtp_routes_domain');
+    await clock.runUntil(first);
+    expect(database.prepare('SELECT count(*) AS n FROM smtp_routes_message').get()).toMatchObject({ n: 1 });
+    await queue.runDue();
+    expect(transport.trace.at(-1)?.body).toEqual(body);
+    expect(database.prepare('SELECT count(*) AS n FROM smtp_routes_piece').get()).toMatchObject({ n: 0 });
+  });
+
   there('the clock set back: mail does not wait for the old time', async () => {
     const setting = setUp(driver);
     const { queue } = setting.queue({ script: ['450@rcpt later', '250'] });
@@ -261,6 +309,41 @@ describe.each(drivers)('$name', (driver) => {
     await setting.clock.advance(5 * MINUTE);
     expect(await other.queue.runDue(), 'nothing is left to try').toEqual([]);
     expect(await other.queue.counters()).toMatchObject({ active: 0, delivered: 2 });
+  });
+
+  there("a lease that was lost: the late failure is nobody's, neither told to the app nor to the sender", async () => {
+    const setting = setUp(driver);
+    const slow = setting.queue({ script: [['stall@mail', '550@rcpt 5.1.1 no such user']], leaseMs: MINUTE });
+    const first = slow.queue.submit(MAIL, { wait: 'first-attempt' });
+    while (slow.transport.busy() === 0) await new Promise((resolve) => setImmediate(resolve));
+    slow.database.exec('UPDATE smtp_routes_entry SET lease_until = 0');
+    const other = setting.queue();
+    expect(await other.queue.runDue()).toHaveLength(1);
+    slow.transport.release();
+    await first;
+    expect(slow.events.map(({ type }) => type)).toEqual(['stored', 'lease-lost']);
+    expect(await other.queue.runDue()).toEqual([]);
+    expect(await other.queue.counters()).toMatchObject({ active: 0, delivered: 1, hardBounces: { '5xx': 0 } });
+  });
+
+  there('a result that the store does not take for longer than the lease is not sent again', async () => {
+    const { clock, queue: open } = setUp(driver);
+    const { queue, database, transport, events } = open({ script: ['stall@mail', '250'], leaseMs: MINUTE });
+    const first = queue.submit(MAIL, { wait: 'first-attempt' });
+    while (transport.busy() === 0) await new Promise((resolve) => setImmediate(resolve));
+    database.exec('PRAGMA query_only = 1');
+    transport.release();
+    const isSettling = (): boolean => events.some((event) => event.type === 'trouble' && event.during === 'settling');
+    while (!isSettling()) await new Promise((resolve) => setImmediate(resolve));
+    await clock.advance(2 * MINUTE);
+    // A further try may be under way: its turns, until it sleeps again.
+    for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve));
+    database.exec('PRAGMA query_only = 0');
+    expect(await queue.runDue()).toEqual([]);
+    await clock.advance(MINUTE);
+    expect((await first).outcome?.recipients[0]?.status).toBe('delivered');
+    expect(transport.trace).toHaveLength(1);
+    expect(await queue.counters()).toMatchObject({ active: 0, delivered: 1 });
   });
 
   there('claims of a dead process of this host are free at once', async () => {
