@@ -147,6 +147,19 @@ describe.each([false, true])("nodemailer's SMTP transport, pool: %j", (pool) => 
     });
   });
 
+  const AT_MAIL: readonly [string, string][] = [
+    ['550@mail 5.7.1 sender not allowed', 'rejected: 550'],
+    ['450@mail 4.7.1 not now', 'delivered by backup'],
+  ];
+
+  test.each(AT_MAIL)('%s decides for all, whatever is said to the recipients behind it', async (script, told) => {
+    await withSmtp({ pool, script: { script } }, async ({ send }) => {
+      const outcome = await send([RECIPIENT, 'other@example.com']);
+      expect(toldAttempt(outcome.attempts[0]!)).toMatch(`reply ${script.slice(0, 3)} at envelope: `);
+      expect(toldOutcome(outcome)).toBe(told);
+    });
+  });
+
   it('an abort before the dot: nothing is sent, not even later', async () => {
     await withSmtp({ pool, script: { script: 'stall@data' } }, async ({ send, own, backup }) => {
       const abort = new AbortController();
