@@ -64,14 +64,16 @@ const NOT_TOLD: Failure = {
   message: 'the transport neither accepted nor rejected this recipient',
 };
 
-/** Lower case; undefined unless it is a list. nodemailer's plugins list strings or `{ address }`. */
+/** Lower case; undefined unless it is a list. nodemailer's plugins list strings, also `Name <address>`, or `{ address }`. */
 function addressesIn(list: unknown): readonly string[] | undefined {
   if (!Array.isArray(list)) return undefined;
   return list.map((one: unknown) => {
     const address = typeof one === 'string' ? one : (one as { address?: unknown } | null)?.address;
-    return typeof address === 'string' ? address.toLowerCase() : '';
+    return typeof address === 'string' ? (IN_BRACKETS.exec(address)?.[1] ?? address).toLowerCase() : '';
   });
 }
+
+const IN_BRACKETS = /<([^<>]+)>$/;
 
 export function failedReports(error: unknown, end: WrappedEnd): readonly RecipientReport[] {
   const { recipients, bodies, smtp } = end;

@@ -394,6 +394,16 @@ describe('a transport that somebody wrote', () => {
       'delivered by own',
     ],
     [
+      'accepts in a list of addresses with names',
+      (_, done) => done(null, { accepted: [`U1 <${RECIPIENT}>`] }),
+      'delivered by own',
+    ],
+    [
+      'rejects in a list of addresses with names',
+      (_, done) => done(null, { accepted: [], rejected: [`<${RECIPIENT}>`] }),
+      'delivered by backup',
+    ],
+    [
       'rejects in a list, without a reason',
       (_, done) => done(null, { accepted: [], rejected: [RECIPIENT] }),
       'delivered by backup',
