@@ -90,6 +90,17 @@ export function failedReports(error: unknown, end: WrappedEnd): readonly Recipie
   });
 }
 
+/** The attempt ended before the transport was called. An app's message that cannot be read is no relay's fault. */
+export function neverCalledReports(error: unknown, recipients: readonly string[]): readonly RecipientReport[] {
+  const { code } = Object(error) as { readonly code?: unknown };
+  const message = printable(errorMessage(error));
+  const failure: Failure =
+    code === 'ETIMEDOUT'
+      ? { kind: 'lost', phase: 'envelope', code, message }
+      : { kind: 'aborted', message: code === 'EABORT' ? message : `the message could not be read: ${message}` };
+  return recipients.map((recipient) => ({ recipient, failure }));
+}
+
 /** nodemailer's error, with what it told of single recipients before. */
 function withRefusals(error: unknown, rejectedErrors: unknown): object {
   const { code, originalCode, command, response, responseCode, timeoutType, syscall } = Object(error) as Record<

@@ -540,7 +540,110 @@ test('behind a queue a plugin gets the whole message, and never its parts withou
   expect(seen).toEqual([undefined, true]);
 });
 
+/** A provider's plugin that takes a finished message where there is one, and keeps what it got. */
+function rawPlugin(seen: unknown[], answers: readonly object[] = []): object {
+  const left = [...answers];
+  return {
+    name: 'api',
+    version: '1',
+    send(
+      mail: { data: { raw?: unknown }; normalize(done: (error: Error | null, data: Parts) => void): void },
+      done: Done,
+    ) {
+      mail.normalize((error, { raw, text, attachments }) => {
+        seen.push([Buffer.isBuffer(raw) ? raw.toString() : raw, text, attachments]);
+        const refusal = left.shift();
+        if (refusal) done(Object.assign(new Error('slow'), refusal), {});
+        else done(error, {});
+      });
+    },
+  };
+}
+
+describe('a plugin that builds its own request from a finished message', () => {
+  const source = { open: () => Readable.from([MESSAGE.slice(0, 20), MESSAGE.slice(20)]), size: MESSAGE.length };
+  const FORMS: readonly [what: string, message: Mail['message']][] = [
+    ['a string', MESSAGE],
+    ['bytes', new TextEncoder().encode(MESSAGE)],
+    ['a source', source],
+  ];
+
+  test.each(FORMS)('gets it whole where it was given as %s', async (_, message) => {
+    const seen: unknown[] = [];
+    await withWrapped(rawPlugin(seen), async ({ send }) => {
+      expect(toldOutcome(await send(undefined, message))).toBe('delivered by own');
+    });
+    expect(seen).toEqual([[MESSAGE, undefined, undefined]]);
+  });
+
+  it('gets it at every attempt', async () => {
+    const seen: unknown[] = [];
+    await withWrapped(rawPlugin(seen, [{ responseCode: 450 }]), async ({ send }) => {
+      expect(toldOutcome(await send(undefined, source))).toBe('delivered by backup');
+      expect(toldOutcome(await send(undefined, source))).toBe('delivered by own');
+    });
+    expect(seen).toEqual([1, 2].map(() => [MESSAGE, undefined, undefined]));
+  });
+
+  it("gets the app's own raw message where it was spooled", async () => {
+    const seen: unknown[] = [];
+    const routed = new RoutedTransport({
+      routes: defineRoutes({
+        relays: { api: { transport: rawPlugin(seen) } },
+        routes: [{ match: 'ALL', tiers: [['api']] }],
+      }),
+      spoolAboveBytes: 10,
+    });
+    await createTransport(routed).sendMail({ envelope: { from: SENDER, to: RECIPIENT }, raw: MESSAGE });
+    await routed.close();
+    expect(seen).toEqual([[MESSAGE, undefined, undefined]]);
+  });
+
+  it('is not asked where the message cannot be read', async () => {
+    const seen: unknown[] = [];
+    const broken = {
+      open: () =>
+        new Readable({
+          read() {
+            this.destroy(new Error('disk'));
+          },
+        }),
+    };
+    await withWrapped(rawPlugin(seen), async ({ send, backup }) => {
+      const outcome = await send(undefined, broken);
+      expect(outcome.recipients[0]).toMatchObject({
+        status: 'queue-for-later',
+        failure: { kind: 'aborted', message: 'the message could not be read: disk' },
+      });
+      expect(backup.connections).toBe(0);
+    });
+    expect(seen).toEqual([]);
+  });
+
+  it('is not asked where the message never ends', async () => {
+    const seen: unknown[] = [];
+    const opened: Readable[] = [];
+    const stalled = {
+      open: () => {
+        const stream = new Readable({ read: () => undefined });
+        stream.push(MESSAGE);
+        opened.push(stream);
+        return stream;
+      },
+    };
+    await withWrapped(rawPlugin(seen), async ({ send }) => {
+      const abort = new AbortController();
+      const sending = send(undefined, stalled, abort.signal);
+      setImmediate(() => abort.abort());
+      expect(toldOutcome(await sending)).toBe('queue-for-later: aborted');
+      expect(opened.every(({ destroyed }) => destroyed)).toBe(true);
+    });
+    expect(seen).toEqual([]);
+  });
+});
+
 interface Parts {
+  readonly raw?: unknown;
   readonly text?: unknown;
   readonly attachments?: readonly Attachment[];
 }
