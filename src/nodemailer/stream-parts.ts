@@ -31,7 +31,10 @@ export async function readStreamParts({ data, message }: NodemailerMail): Promis
     const stream = holder[key] as Readable;
     const bytes = await buffer(stream);
     holder[key] = TEXTS.includes(key) ? bytes.toString() : bytes;
-    for (const node of nodes) if (node.content === stream) node.content = bytes;
+    for (const node of nodes) {
+      if (node.content === stream) node.content = bytes;
+      if (node._raw === stream) node._raw = bytes;
+    }
   }
 }
 
@@ -45,6 +48,7 @@ interface Place {
 
 interface MimeTree {
   content?: unknown;
+  _raw?: unknown;
   readonly childNodes?: readonly MimeTree[];
 }
 
@@ -57,7 +61,7 @@ function placesIn(data: object): Place[] {
 
 function contentOf(part: unknown): Place[] {
   return typeof part === 'object' && part !== null && !isStream(part)
-    ? [{ holder: part as Record<string, unknown>, key: 'content' }]
+    ? ['content', 'raw'].map((key) => ({ holder: part as Record<string, unknown>, key }))
     : [];
 }
 

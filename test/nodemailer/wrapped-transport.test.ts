@@ -514,6 +514,32 @@ test.each([false, true])(
   },
 );
 
+test('parts that are MIME already, as streams, are there for a plugin, and in the message', async () => {
+  const node = (text: string): object => ({ raw: Readable.from([`Content-Type: text/plain\r\n\r\n${text}`]) });
+  const seen: string[] = [];
+  const plugin = {
+    name: 'api',
+    version: '1',
+    async send({ data, message }: { data: Record<string, unknown>; message: { createReadStream(): Readable } }) {
+      const { text, attachments, alternatives } = data as Record<string, { raw: unknown } & { raw: unknown }[]>;
+      seen.push(...[text, attachments![0], alternatives![0]].map((part) => String(part!.raw).slice(28)));
+      seen.push((await message.createReadStream().toArray()).join(''));
+      return {};
+    },
+  };
+  const routed = new RoutedTransport({
+    routes: defineRoutes({ relays: { api: { transport: plugin } }, routes: [{ match: 'ALL', tiers: [['api']] }] }),
+  });
+  await createTransport(routed).sendMail({
+    ...{ from: SENDER, to: RECIPIENT, text: node('first') as never },
+    ...{ attachments: [node('second')], alternatives: [node('third')] },
+  });
+  await routed.close();
+  const message = seen.pop();
+  expect(seen).toEqual(['first', 'second', 'third']);
+  for (const text of seen) expect(message).toContain(`\r\n\r\n${text}`);
+});
+
 test('behind a queue a plugin gets the whole message, and never its parts without those that were streams', async () => {
   const seen: unknown[] = [];
   const plugin = {
