@@ -1,5 +1,4 @@
 /** Rendering without `createReadStream` gives the bytes that `createReadStream` gives, in memory and on disk. */
-import { generateKeyPairSync } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, readdirSync, readlinkSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -13,6 +12,7 @@ import { createTransport } from 'nodemailer';
 import type { SendMailOptions } from 'nodemailer';
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
 import type { NodemailerMail } from '../../src/nodemailer/nodemailer-mail.js';
+import { dkimKey } from './dkim-key.js';
 import { renderMessage, type RenderedMessage } from '../../src/nodemailer/render-message.js';
 
 let spoolDirectory: string;
@@ -197,14 +197,6 @@ function isZero(fd: string): boolean {
   } catch {
     return false;
   }
-}
-
-function dkimKey(): string {
-  return generateKeyPairSync('rsa', {
-    modulusLength: 2048,
-    publicKeyEncoding: { type: 'spki', format: 'pem' },
-    privateKeyEncoding: { type: 'pkcs1', format: 'pem' },
-  }).privateKey;
 }
 
 test('a removed file is not read any more, and never as another one', async () => {

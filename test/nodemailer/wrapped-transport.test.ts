@@ -9,11 +9,12 @@ import { Readable } from 'node:stream';
 import { createTransport } from 'nodemailer';
 import type { TransportConfig } from 'nodemailer';
 import { Deliverer, defineRoutes, RouteConfigError } from 'smtp-routes';
-import type { DelivererOptions, DeliveryOutcome, Mail } from 'smtp-routes';
+import type { DelivererOptions, DeliveryOutcome, Mail, RouteTable } from 'smtp-routes';
 import { nodemailerTransport, RoutedTransport } from 'smtp-routes/nodemailer';
 import { memoryQueue } from 'smtp-routes/queue';
 import { startSmtpServer, type SmtpServerOptions, type SmtpTestServer } from 'smtp-routes/testing';
 import { describe, expect, it, test } from 'vitest';
+import { dkimKey } from './dkim-key.js';
 import { toldAttempt, toldOutcome } from './told.js';
 import { messageOf, RECIPIENT, SENDER, SHORT } from './two-relays.js';
 
@@ -690,6 +691,73 @@ test('a transport without send is refused when it is defined, by name', () => {
   const make = (): unknown => defineRoutes({ relays: { own: { transport: {} } }, routes: [], otherwise: 'reject' });
   expect(make).toThrow(RouteConfigError);
   expect(make).toThrow('relays.own.transport: must be a nodemailer transport (with a `send` function)');
+});
+
+describe('what a transporter does before its transport is called, which a relay does not', () => {
+  const dkim = { domainName: 'sender.example', keySelector: 's', privateKey: dkimKey() };
+  const mail = { from: SENDER, to: RECIPIENT, text: 'x' };
+  const json = (): TransportConfig => ({ jsonTransport: true });
+  const routesTo = (transport: object): RouteTable =>
+    defineRoutes({ relays: { own: { transport } }, routes: [{ match: 'ALL', tiers: [['own']] }] });
+  const problems = (transport: object): unknown => {
+    try {
+      return routesTo(transport);
+    } catch (error) {
+      return (error as RouteConfigError).problems;
+    }
+  };
+  const UNSIGNED = {
+    path: 'relays.own.transport',
+    message:
+      'its dkim would sign nothing: give it to the second argument of createTransport, beside the RoutedTransport',
+  };
+  const UNUSED = {
+    path: 'relays.own.transport',
+    message: 'its plugins would not run: call use() on the transporter of the RoutedTransport',
+  };
+
+  it('is refused: dkim of its own, plugins of the app', () => {
+    expect(problems(createTransport({ ...json(), dkim } as TransportConfig))).toEqual([UNSIGNED]);
+    expect(problems(createTransport(json(), { dkim }))).toEqual([UNSIGNED]);
+    const pool = createTransport({ host: '127.0.0.1', pool: true, dkim } as TransportConfig);
+    for (const step of ['compile', 'stream', 'other']) {
+      pool.use(step, (_, done) => done());
+      expect(problems(pool)).toEqual([UNSIGNED, UNUSED]);
+    }
+    pool.close();
+  });
+
+  it('is not looked for anywhere else', () => {
+    const send = (): undefined => undefined;
+    const plugin = { name: 'x', version: '1', send };
+    const TAKEN: readonly object[] = [
+      plugin,
+      { ...plugin, dkim, _userPlugins: { compile: [send] } },
+      createTransport(plugin as never),
+      createTransport({ host: '127.0.0.1' }, { headers: { 'x-default': '1' } }),
+      createTransport(json()),
+      // Asked to send as an app asks it, this does all that it does.
+      { sendMail: send, dkim, _userPlugins: { compile: [send] } },
+      { sendMail: send, transporter: plugin, dkim: false, _userPlugins: 'x', _defaults: null },
+      { sendMail: send, transporter: plugin, _userPlugins: { compile: null, stream: [] } },
+    ];
+    for (const transport of TAKEN) expect(problems(transport)).toHaveProperty('relays');
+  });
+
+  it('is done by the routed transporter', async () => {
+    await using own = await startSmtpServer();
+    const transport = createTransport({ host: own.host, port: own.port });
+    const routed = new RoutedTransport({ routes: routesTo(transport) });
+    const transporter = createTransport(routed, { dkim, headers: { 'X-Default': '1' } });
+    transporter.use('compile', ({ data }, done) => {
+      Object.assign(data.headers!, { 'X-Plugin': '1' });
+      done();
+    });
+    await transporter.sendMail(mail);
+    await routed.close();
+    const [message] = own.messages.map(({ data }) => data.toString());
+    for (const header of ['DKIM-Signature: ', 'X-Default: 1', 'X-Plugin: 1']) expect(message).toContain(header);
+  });
 });
 
 test('an abort reaches a transport that takes signals', async () => {
