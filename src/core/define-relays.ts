@@ -52,6 +52,7 @@ function defineVia(via: unknown, path: string, problems: Problems): Via {
   if (isSmtp && transport !== undefined) problems.add(path, 'has both a host and a transport: a relay is one of them');
   if (isSmtp && host === undefined) problems.add(path, 'needs a host, or a transport that the app already has');
   checkOptions(own, isSmtp ? SMTP_CHECKS : TRANSPORT_CHECKS, path, problems);
+  for (const lost of lostWith(transport)) problems.add(`${path}.transport`, lost);
   if (lookup === 'mx' && typeof host === 'string' && isIPAddress(host)) {
     problems.add(`${path}.lookup`, 'must be "address": an IP address has no MX');
   }
@@ -64,6 +65,26 @@ const isTransport: Check = (value) => {
     ? undefined
     : 'must be a nodemailer transport (with a `send` function) or transporter (with `sendMail`)';
 };
+
+/**
+ * What a transporter would do to a message before it calls its transport. A relay is handed a message
+ * that is finished, so the transport alone is called; mail must not go unsigned without a word.
+ */
+function lostWith(transport: unknown): string[] {
+  const { send, transporter, dkim, _defaults, _userPlugins } = Object(transport) as Record<string, unknown>;
+  if (typeof send === 'function' || typeof (Object(transporter) as { send?: unknown }).send !== 'function') return [];
+  const lost: string[] = [];
+  if (dkim || (Object(_defaults) as { dkim?: unknown }).dkim) {
+    lost.push(
+      'its dkim would sign nothing: give it to the second argument of createTransport, beside the RoutedTransport',
+    );
+  }
+  const steps: unknown[] = Object.values(Object(_userPlugins) as object);
+  if (steps.some((plugins) => Array.isArray(plugins) && plugins.length > 0)) {
+    lost.push('its plugins would not run: call use() on the transporter of the RoutedTransport');
+  }
+  return lost;
+}
 
 const isNoLmtp: Check = (value) =>
   value === false ? undefined : 'LMTP is not supported yet: its replies after the dot are one for each recipient';

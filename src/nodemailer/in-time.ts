@@ -5,7 +5,7 @@ import { abortError } from './abort-error.js';
 
 export interface InTime<T> {
   readonly signal: AbortSignal;
-  readonly limitMs: number;
+  readonly limitMs?: number | undefined;
   /** Gets rid of a result that nobody waits for any more. */
   readonly tooLate?: (late: T) => unknown;
 }
@@ -23,9 +23,8 @@ export function inTime<T>(work: Promise<T>, { signal, limitMs, tooLate }: InTime
     };
     const giveUp = (error: Error): void => stop(() => reject(error));
     const onAbort = (): void => giveUp(abortError(signal));
-    const timer = setTimeout(() => {
-      giveUp(Object.assign(new Error('Connection timeout'), { code: 'ETIMEDOUT' }));
-    }, limitMs);
+    const onLimit = (): void => giveUp(Object.assign(new Error('Connection timeout'), { code: 'ETIMEDOUT' }));
+    const timer = limitMs === undefined ? undefined : setTimeout(onLimit, limitMs);
     signal.addEventListener('abort', onAbort);
     work.then(
       (result) => (waiting ? stop(() => resolve(result)) : tooLate?.(result)),

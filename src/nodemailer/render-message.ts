@@ -5,6 +5,7 @@
 import type { Readable, Writable } from 'node:stream';
 import type { MessageSource } from '../delivery/relay-transport.js';
 import type { ComposedMessage } from './nodemailer-mail.js';
+import { closeContents, closeWhatFeeds } from './render-sources.js';
 import { RenderSink } from './render-sink.js';
 
 export interface RenderOptions {
@@ -46,13 +47,15 @@ export function renderMessage(message: ComposedMessage, options: RenderOptions):
       end();
       resolve({ message: sink.message, size: sink.size, release: () => sink.release() });
     });
+    closeWhatFeeds(sink);
     sink.on('error', (error) => {
       end();
+      closeContents(message);
       reject(error);
     });
     try {
       if (isPlain(message)) writeInto(message, sink);
-      else pipeInto(message.createReadStream(), sink);
+      else pipeInto(openedFor(sink, message), sink);
     } catch (error) {
       stop(error as Error);
     }
@@ -81,6 +84,27 @@ function writeInto(message: PlainMessage, sink: RenderSink): void {
     if (error) sink.destroy(error);
     else if (!sink.destroyed) sink.end();
   });
+}
+
+/**
+ * The rendered stream. What the tree is written to comes first in it, and not all that stands
+ * between that and the end passes on that it was closed: DKIM does not.
+ */
+function openedFor(sink: RenderSink, message: ComposedMessage & Partial<PlainMessage>): Readable {
+  const { stream: write } = message;
+  if (typeof write !== 'function' || Object.hasOwn(message, 'stream')) return message.createReadStream();
+  message.stream = (output, options, done) => {
+    closeWhatFeeds(output);
+    sink.on('close', () => {
+      if (!sink.writableFinished) output.destroy();
+    });
+    write.call(message, output, options, done);
+  };
+  try {
+    return message.createReadStream();
+  } finally {
+    delete message.stream;
+  }
 }
 
 /** By hand and not by `pipeline`: nodemailer 8 and 9 emit errors on streams that go on. */

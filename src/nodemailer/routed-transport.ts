@@ -18,7 +18,6 @@ import { messageInfo, type RoutedMessageInfo } from './message-info.js';
 import { appSideOf } from './nodemailer-transport.js';
 import { sayFailure } from './nodemailer-error.js';
 import type { MailData, NodemailerMail, SendCallback } from './nodemailer-mail.js';
-import { inTime } from './in-time.js';
 import { renderMessage, type RenderedMessage } from './render-message.js';
 import { routedServices, type RoutedServices, type RoutedTransportOptions } from './routed-transport-options.js';
 import { hasStreamParts, hasWrappedRelay, readStreamParts } from './stream-parts.js';
@@ -109,7 +108,7 @@ export class RoutedTransport extends EventEmitter {
     try {
       const { deliverer, limitMs } = this.#services;
       if (deliverer && hasWrappedRelay(deliverer.routes) && hasStreamParts(mail)) {
-        await inTime(readStreamParts(mail), { signal: signal ?? new AbortController().signal, limitMs });
+        await readStreamParts(mail, { signal: signal ?? new AbortController().signal, limitMs });
       }
       return await renderMessage(mail.message, { ...this.#services, signal });
     } catch (error) {

@@ -6,7 +6,9 @@
 import { buffer } from 'node:stream/consumers';
 import type { Readable } from 'node:stream';
 import type { RouteTable } from '../core/route-table.js';
+import { inTime, type InTime } from './in-time.js';
 import type { NodemailerMail } from './nodemailer-mail.js';
+import { closeContents, isStream, nodesOf } from './render-sources.js';
 
 /** Whether `read` must be called before the message is rendered. */
 export function hasStreamParts({ data }: NodemailerMail): boolean {
@@ -24,14 +26,29 @@ export function hasWrappedRelay(routes: RouteTable): boolean {
 /** A table never changes, and is asked for every message. */
 const wraps = new WeakMap<RouteTable, boolean>();
 
-/** Puts bytes in the place of streams, in the parts and in the MIME tree composed from them. Rejects as a stream does. */
-export async function readStreamParts({ data, message }: NodemailerMail): Promise<void> {
-  const nodes = nodesOf(message as unknown as MimeTree);
+/**
+ * Puts bytes in the place of streams, in the parts and in the MIME tree composed from them. Rejects
+ * as a stream does, or when the time is over, and then has closed them all.
+ */
+export async function readStreamParts(mail: NodemailerMail, allowed: InTime<void>): Promise<void> {
+  try {
+    await inTime(read(mail), allowed);
+  } catch (error) {
+    closeContents(mail.message);
+    throw error;
+  }
+}
+
+async function read({ data, message }: NodemailerMail): Promise<void> {
+  const nodes = nodesOf(message);
   for (const { holder, key } of placesIn(data).filter(isStreamPlace)) {
     const stream = holder[key] as Readable;
     const bytes = await buffer(stream);
     holder[key] = TEXTS.includes(key) ? bytes.toString() : bytes;
-    for (const node of nodes) if (node.content === stream) node.content = bytes;
+    for (const node of nodes) {
+      if (node.content === stream) node.content = bytes;
+      if (node._raw === stream) node._raw = bytes;
+    }
   }
 }
 
@@ -43,11 +60,6 @@ interface Place {
   readonly key: string;
 }
 
-interface MimeTree {
-  content?: unknown;
-  readonly childNodes?: readonly MimeTree[];
-}
-
 function placesIn(data: object): Place[] {
   const parts = data as Record<string, unknown>;
   const direct = [...TEXTS, 'icalEvent'].flatMap((key) => [{ holder: parts, key }, ...contentOf(parts[key])]);
@@ -57,18 +69,10 @@ function placesIn(data: object): Place[] {
 
 function contentOf(part: unknown): Place[] {
   return typeof part === 'object' && part !== null && !isStream(part)
-    ? [{ holder: part as Record<string, unknown>, key: 'content' }]
+    ? ['content', 'raw'].map((key) => ({ holder: part as Record<string, unknown>, key }))
     : [];
 }
 
 function isStreamPlace({ holder, key }: Place): boolean {
   return isStream(holder[key]);
-}
-
-function isStream(value: unknown): boolean {
-  return typeof (value as { pipe?: unknown } | null | undefined)?.pipe === 'function';
-}
-
-function nodesOf(tree: MimeTree): MimeTree[] {
-  return [tree, ...(tree.childNodes ?? []).flatMap(nodesOf)];
 }

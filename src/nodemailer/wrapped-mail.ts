@@ -2,8 +2,9 @@
  * The mail object that a wrapped transport is called with: nodemailer's own, so that it has all
  * that a transport may ask for, around the rendered bytes.
  */
+import { addAbortSignal, type Readable } from 'node:stream';
 import MailerModule from 'nodemailer/lib/mailer/index.js';
-import type { SendRequest } from '../delivery/relay-transport.js';
+import type { Message, SendRequest } from '../delivery/relay-transport.js';
 import { composedFrom } from './composed-mail.js';
 import { messageHeaders } from './message-headers.js';
 import type { NodemailerMail } from './nodemailer-mail.js';
@@ -16,31 +17,52 @@ type MailerClass = new (transporter: { name: string; version: string; send: Send
 
 const Mailer: MailerClass = (MailerModule as unknown as { default?: MailerClass }).default ?? MailerModule;
 
-/** @param signal for transports that take one */
+type WrappedRequest = Pick<SendRequest, 'envelope' | 'message' | 'signal'>;
+
+export interface WrappedMailOptions {
+  /** For transports that take one. */
+  readonly signal: AbortSignal;
+  /** Whether the transport is known to read `createReadStream()` and nothing else. */
+  readonly streams: boolean;
+}
+
+/** Rejects as the message does where it cannot be read. */
 export async function wrappedMail(
-  { envelope, message }: Pick<SendRequest, 'envelope' | 'message'>,
+  { envelope, message, signal }: WrappedRequest,
   bodies: WrappedBodies,
-  signal: AbortSignal,
+  options: WrappedMailOptions,
 ): Promise<object> {
   const original = typeof message === 'string' ? undefined : composedFrom.get(message);
-  const { messageId, ...headers } = await messageHeaders(message);
+  const raw = hasParts(original) ? undefined : options.streams ? bodies.open() : await wholeOf(message, signal);
+  const { messageId, ...headers } = await messageHeaders(Buffer.isBuffer(raw) ? raw : message);
   const to = [...envelope.to];
   const mail = await composed({
     ...headers,
     ...(original ? partsOf(original, to) : { to }),
     ...(messageId !== undefined && { messageId }),
-    ...(!hasParts(original) && !('open' in Object(message)) && { raw: message }),
+    ...(raw !== undefined && { raw }),
     envelope: { from: envelope.from === '' ? false : envelope.from, to },
     maxRecipients: 0,
     ...(envelope.dsn && { dsn: envelope.dsn }),
     ...(envelope.requireTLSExtensionEnabled && { requireTLSExtensionEnabled: true }),
   });
-  Object.assign(mail.data, { signal });
+  Object.assign(mail.data, { signal: options.signal });
   Object.assign(mail.message, {
     createReadStream: () => bodies.open(),
     getEnvelope: () => bodies.envelope(),
   });
   return mail;
+}
+
+/**
+ * For a transport that builds a request of its own. Of what nodemailer allows as `raw`, only text and
+ * bytes are understood by every plugin; and a request that holds the message takes its memory anyway.
+ */
+async function wholeOf(message: Message, signal: AbortSignal): Promise<string | Buffer> {
+  if (typeof message === 'string') return message;
+  if (message instanceof Uint8Array) return Buffer.from(message.buffer, message.byteOffset, message.length);
+  const pieces: unknown[] = await addAbortSignal<Readable>(signal, message.open()).toArray();
+  return Buffer.concat(pieces.map((piece) => (typeof piece === 'string' ? Buffer.from(piece) : (piece as Uint8Array))));
 }
 
 /** nodemailer's Mail composes, and hands to its transport: which is where we take it from. */

@@ -64,26 +64,41 @@ const NOT_TOLD: Failure = {
   message: 'the transport neither accepted nor rejected this recipient',
 };
 
-/** Lower case; undefined unless it is a list. nodemailer's plugins list strings or `{ address }`. */
+/** Lower case; undefined unless it is a list. nodemailer's plugins list strings, also `Name <address>`, or `{ address }`. */
 function addressesIn(list: unknown): readonly string[] | undefined {
   if (!Array.isArray(list)) return undefined;
   return list.map((one: unknown) => {
     const address = typeof one === 'string' ? one : (one as { address?: unknown } | null)?.address;
-    return typeof address === 'string' ? address.toLowerCase() : '';
+    return typeof address === 'string' ? (IN_BRACKETS.exec(address)?.[1] ?? address).toLowerCase() : '';
   });
 }
+
+const IN_BRACKETS = /<([^<>]+)>$/;
 
 export function failedReports(error: unknown, end: WrappedEnd): readonly RecipientReport[] {
   const { recipients, bodies, smtp } = end;
   bodies.seal();
-  const told = error as { readonly code?: unknown; readonly rejectedErrors?: unknown } | null;
+  const told = error as Partial<Record<'code' | 'command' | 'rejectedErrors', unknown>> | null;
+  // After a refused MAIL, the 503s to the RCPTs pipelined behind it say nothing.
+  const ofRcpt = told?.command === 'MAIL FROM' ? undefined : (told?.rejectedErrors ?? bodies.rejectedErrors);
   const failures = smtp
-    ? failuresFromError(withRefusals(error, told?.rejectedErrors ?? bodies.rejectedErrors), recipients)
+    ? failuresFromError(withRefusals(error, ofRcpt), recipients)
     : recipients.map(() => failureFromOther(error));
   return recipients.map((recipient, i) => {
     const failure = failures[i] ?? failureFromOther(error);
     return { recipient, failure: smtp ? seenFrom(bodies, failure, told?.code) : failure };
   });
+}
+
+/** The attempt ended before the transport was called. An app's message that cannot be read is no relay's fault. */
+export function neverCalledReports(error: unknown, recipients: readonly string[]): readonly RecipientReport[] {
+  const { code } = Object(error) as { readonly code?: unknown };
+  const message = printable(errorMessage(error));
+  const failure: Failure =
+    code === 'ETIMEDOUT'
+      ? { kind: 'lost', phase: 'envelope', code, message }
+      : { kind: 'aborted', message: code === 'EABORT' ? message : `the message could not be read: ${message}` };
+  return recipients.map((recipient) => ({ recipient, failure }));
 }
 
 /** nodemailer's error, with what it told of single recipients before. */

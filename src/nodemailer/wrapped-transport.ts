@@ -8,9 +8,10 @@ import type { AbortReason, RecipientReport, SendRequest } from '../delivery/rela
 import { abortError } from './abort-error.js';
 import type { NodemailerTransport, NodemailerTransporter } from './nodemailer-mail.js';
 import type { MailError } from './smtp-connection.js';
+import { inTime } from './in-time.js';
 import { attemptOver, WrappedBodies } from './wrapped-bodies.js';
 import { wrappedMail } from './wrapped-mail.js';
-import { failedReports, sentReports, type WrappedEnd } from './wrapped-reports.js';
+import { failedReports, neverCalledReports, sentReports, type WrappedEnd } from './wrapped-reports.js';
 
 type WrappedRequest = Pick<SendRequest, 'envelope' | 'message' | 'signal'>;
 
@@ -22,11 +23,17 @@ export async function sendWrapped(
   const target = targetOf(transport);
   const bodies = new WrappedBodies(request.message, request.envelope);
   const controller = new AbortController();
-  const mail = await wrappedMail(request, bodies, controller.signal);
-  const end: WrappedEnd = { recipients: request.envelope.to, bodies, smtp: isSmtp(target) };
-  return settled(end, request.signal, controller, (done) => {
-    call(target, mail, done);
-  });
+  const { signal } = controller;
+  const recipients = request.envelope.to;
+  try {
+    const mail = await inTime(wrappedMail(request, bodies, { signal, streams: streams(target) }), request);
+    const end: WrappedEnd = { recipients, bodies, smtp: isSmtp(target) };
+    return await settled(end, request.signal, controller, (done) => {
+      call(target, mail, done);
+    });
+  } catch (error) {
+    return neverCalledReports(error, recipients);
+  }
 }
 
 /**
@@ -115,6 +122,14 @@ function rawMail(mail: object): object {
     message: { createReadStream(): unknown };
   };
   return { envelope: data.envelope, raw: message.createReadStream(), signal: data.signal };
+}
+
+/** nodemailer's own that read the stream and nothing else: all but JSON. Others may be called so too, hence `raw` is there for all. */
+const STREAMING: readonly unknown[] = ['SMTP', 'SMTP (pool)', 'Sendmail', 'StreamTransport', 'SESTransport'];
+
+/** Those that only have `sendMail` are given a stream, too. */
+function streams(target: Target): boolean {
+  return !('send' in target) || STREAMING.includes((target as NodemailerTransport).name);
 }
 
 /** nodemailer's own, by the name they carry and what others that call themselves so lack. */

@@ -1,6 +1,9 @@
 /** Rendering without `createReadStream` gives the bytes that `createReadStream` gives, in memory and on disk. */
-import { readdirSync } from 'node:fs';
+import { once } from 'node:events';
+import { existsSync, readdirSync, readlinkSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -9,6 +12,7 @@ import { createTransport } from 'nodemailer';
 import type { SendMailOptions } from 'nodemailer';
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
 import type { NodemailerMail } from '../../src/nodemailer/nodemailer-mail.js';
+import { dkimKey } from './dkim-key.js';
 import { renderMessage, type RenderedMessage } from '../../src/nodemailer/render-message.js';
 
 let spoolDirectory: string;
@@ -98,6 +102,102 @@ describe.each([0, 100, 2 ** 30])('spooled above %i', (spoolAboveBytes) => {
     else await expect(rendering).rejects.toMatchObject({ code: 'ENOENT' });
   });
 });
+
+describe('where rendering is given up', () => {
+  /** What stands between the tree and its bytes. */
+  const WAYS: Readonly<Record<string, SendMailOptions>> = {
+    base64: {},
+    'no encoding': { encoding: '7bit' },
+    'a newline option': { newline: 'unix' },
+    DKIM: { dkim: { domainName: 'example.org', keySelector: 's', privateKey: dkimKey() } },
+  };
+
+  async function givenUp(data: SendMailOptions, begun: Promise<unknown>): Promise<void> {
+    const { message } = await composed({ from: 'a@example.org', to: 'b@example.com', ...data });
+    const abort = new AbortController();
+    const rendering = renderMessage(message, { spoolAboveBytes: 100, limitMs: 10_000, signal: abort.signal });
+    await begun;
+    abort.abort();
+    await expect(rendering).rejects.toThrow('aborted');
+  }
+
+  const attached = (
+    { encoding, ...data }: SendMailOptions,
+    attachment: NonNullable<SendMailOptions['attachments']>[number],
+  ): SendMailOptions => ({
+    ...data,
+    attachments: [{ ...attachment, ...(encoding !== undefined && { contentTransferEncoding: encoding }) }],
+  });
+
+  test.each(Object.entries(WAYS))('a web server that has stopped is hung up on: %s', async (_, way) => {
+    const web = createServer((_request, response) => {
+      response.writeHead(200);
+      response.write('beginning');
+    });
+    await new Promise<void>((resolve) => web.listen(0, '127.0.0.1', resolve));
+    try {
+      const asked = once(web, 'request') as Promise<[object, ServerResponse]>;
+      const href = `http://127.0.0.1:${String((web.address() as AddressInfo).port)}/`;
+      const answered = asked.then(() => new Promise((resolve) => setTimeout(resolve, 20)));
+      await givenUp(attached(way, { href }), answered);
+      const [, response] = await asked;
+      if (!response.destroyed) await once(response, 'close');
+    } finally {
+      web.closeAllConnections();
+      web.close();
+    }
+  });
+
+  test.runIf(existsSync('/proc/self/fd')).each(Object.entries(WAYS))(
+    'a file that never ends is closed: %s',
+    async (_, way) => {
+      const open = (): number => readdirSync('/proc/self/fd').filter((fd) => isZero(fd)).length;
+      await givenUp(attached(way, { path: '/dev/zero' }), new Promise((resolve) => setTimeout(resolve, 20)));
+      await expect.poll(open).toBe(0);
+    },
+  );
+
+  test.each(Object.entries(WAYS))(
+    "the app's streams are closed, begun or not, as nodemailer 10 does: %s",
+    async (_, way) => {
+      const streams = [1, 2].map(() => new Readable({ read: () => undefined }));
+      const [first, second] = streams;
+      const begun = new Promise<void>((resolve) => {
+        first!._read = () => resolve();
+      });
+      const { attachments } = attached(way, { content: first! });
+      await givenUp({ ...way, attachments: [...attachments!, { content: second! }] }, begun);
+      await expect.poll(() => streams.map(({ destroyed }) => destroyed)).toEqual([true, true]);
+    },
+  );
+
+  it('so are they where another part cannot be read', async () => {
+    const streams = [1, 2].map((i) =>
+      Readable.from(
+        i === 1
+          ? ['x']
+          : (async function* () {
+              await new Promise(() => undefined);
+              yield 'x';
+            })(),
+      ),
+    );
+    const attachments = [{ content: streams[0]! }, { path: '/nonexistent' }, { content: streams[1]! }];
+    const { message } = await composed({ to: 'b@example.com', attachments });
+    await expect(renderMessage(message, { spoolAboveBytes: 100, limitMs: 10_000 })).rejects.toMatchObject({
+      code: 'ENOENT',
+    });
+    await expect.poll(() => streams.map(({ destroyed }) => destroyed)).toEqual([true, true]);
+  });
+});
+
+function isZero(fd: string): boolean {
+  try {
+    return readlinkSync(`/proc/self/fd/${fd}`) === '/dev/zero';
+  } catch {
+    return false;
+  }
+}
 
 test('a removed file is not read any more, and never as another one', async () => {
   const { message } = await composed({ to: 'b@example.com', text: 'x'.repeat(1000) });

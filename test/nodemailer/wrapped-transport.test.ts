@@ -9,11 +9,12 @@ import { Readable } from 'node:stream';
 import { createTransport } from 'nodemailer';
 import type { TransportConfig } from 'nodemailer';
 import { Deliverer, defineRoutes, RouteConfigError } from 'smtp-routes';
-import type { DelivererOptions, DeliveryOutcome, Mail } from 'smtp-routes';
+import type { DelivererOptions, DeliveryOutcome, Mail, RouteTable } from 'smtp-routes';
 import { nodemailerTransport, RoutedTransport } from 'smtp-routes/nodemailer';
 import { memoryQueue } from 'smtp-routes/queue';
 import { startSmtpServer, type SmtpServerOptions, type SmtpTestServer } from 'smtp-routes/testing';
 import { describe, expect, it, test } from 'vitest';
+import { dkimKey } from './dkim-key.js';
 import { toldAttempt, toldOutcome } from './told.js';
 import { messageOf, RECIPIENT, SENDER, SHORT } from './two-relays.js';
 
@@ -144,6 +145,19 @@ describe.each([false, true])("nodemailer's SMTP transport, pool: %j", (pool) => 
       const outcome = await send(['no@example.com', RECIPIENT]);
       expect(toldOutcome(outcome)).toBe(`no@example.com rejected: 550; ${RECIPIENT} delivered by own`);
       expect(backup.connections).toBe(0);
+    });
+  });
+
+  const AT_MAIL: readonly [string, string][] = [
+    ['550@mail 5.7.1 sender not allowed', 'rejected: 550'],
+    ['450@mail 4.7.1 not now', 'delivered by backup'],
+  ];
+
+  test.each(AT_MAIL)('%s decides for all, whatever is said to the recipients behind it', async (script, told) => {
+    await withSmtp({ pool, script: { script } }, async ({ send }) => {
+      const outcome = await send([RECIPIENT, 'other@example.com']);
+      expect(toldAttempt(outcome.attempts[0]!)).toMatch(`reply ${script.slice(0, 3)} at envelope: `);
+      expect(toldOutcome(outcome)).toBe(told);
     });
   });
 
@@ -381,6 +395,16 @@ describe('a transport that somebody wrote', () => {
       'delivered by own',
     ],
     [
+      'accepts in a list of addresses with names',
+      (_, done) => done(null, { accepted: [`U1 <${RECIPIENT}>`] }),
+      'delivered by own',
+    ],
+    [
+      'rejects in a list of addresses with names',
+      (_, done) => done(null, { accepted: [], rejected: [`<${RECIPIENT}>`] }),
+      'delivered by backup',
+    ],
+    [
       'rejects in a list, without a reason',
       (_, done) => done(null, { accepted: [], rejected: [RECIPIENT] }),
       'delivered by backup',
@@ -491,6 +515,32 @@ test.each([false, true])(
   },
 );
 
+test('parts that are MIME already, as streams, are there for a plugin, and in the message', async () => {
+  const node = (text: string): object => ({ raw: Readable.from([`Content-Type: text/plain\r\n\r\n${text}`]) });
+  const seen: string[] = [];
+  const plugin = {
+    name: 'api',
+    version: '1',
+    async send({ data, message }: { data: Record<string, unknown>; message: { createReadStream(): Readable } }) {
+      const { text, attachments, alternatives } = data as Record<string, { raw: unknown } & { raw: unknown }[]>;
+      seen.push(...[text, attachments![0], alternatives![0]].map((part) => String(part!.raw).slice(28)));
+      seen.push((await message.createReadStream().toArray()).join(''));
+      return {};
+    },
+  };
+  const routed = new RoutedTransport({
+    routes: defineRoutes({ relays: { api: { transport: plugin } }, routes: [{ match: 'ALL', tiers: [['api']] }] }),
+  });
+  await createTransport(routed).sendMail({
+    ...{ from: SENDER, to: RECIPIENT, text: node('first') },
+    ...{ attachments: [node('second')], alternatives: [node('third')] },
+  });
+  await routed.close();
+  const message = seen.pop();
+  expect(seen).toEqual(['first', 'second', 'third']);
+  for (const text of seen) expect(message).toContain(`\r\n\r\n${text}`);
+});
+
 test('behind a queue a plugin gets the whole message, and never its parts without those that were streams', async () => {
   const seen: unknown[] = [];
   const plugin = {
@@ -517,7 +567,110 @@ test('behind a queue a plugin gets the whole message, and never its parts withou
   expect(seen).toEqual([undefined, true]);
 });
 
+/** A provider's plugin that takes a finished message where there is one, and keeps what it got. */
+function rawPlugin(seen: unknown[], answers: readonly object[] = []): object {
+  const left = [...answers];
+  return {
+    name: 'api',
+    version: '1',
+    send(
+      mail: { data: { raw?: unknown }; normalize(done: (error: Error | null, data: Parts) => void): void },
+      done: Done,
+    ) {
+      mail.normalize((error, { raw, text, attachments }) => {
+        seen.push([Buffer.isBuffer(raw) ? raw.toString() : raw, text, attachments]);
+        const refusal = left.shift();
+        if (refusal) done(Object.assign(new Error('slow'), refusal), {});
+        else done(error, {});
+      });
+    },
+  };
+}
+
+describe('a plugin that builds its own request from a finished message', () => {
+  const source = { open: () => Readable.from([MESSAGE.slice(0, 20), MESSAGE.slice(20)]), size: MESSAGE.length };
+  const FORMS: readonly [what: string, message: Mail['message']][] = [
+    ['a string', MESSAGE],
+    ['bytes', new TextEncoder().encode(MESSAGE)],
+    ['a source', source],
+  ];
+
+  test.each(FORMS)('gets it whole where it was given as %s', async (_, message) => {
+    const seen: unknown[] = [];
+    await withWrapped(rawPlugin(seen), async ({ send }) => {
+      expect(toldOutcome(await send(undefined, message))).toBe('delivered by own');
+    });
+    expect(seen).toEqual([[MESSAGE, undefined, undefined]]);
+  });
+
+  it('gets it at every attempt', async () => {
+    const seen: unknown[] = [];
+    await withWrapped(rawPlugin(seen, [{ responseCode: 450 }]), async ({ send }) => {
+      expect(toldOutcome(await send(undefined, source))).toBe('delivered by backup');
+      expect(toldOutcome(await send(undefined, source))).toBe('delivered by own');
+    });
+    expect(seen).toEqual([1, 2].map(() => [MESSAGE, undefined, undefined]));
+  });
+
+  it("gets the app's own raw message where it was spooled", async () => {
+    const seen: unknown[] = [];
+    const routed = new RoutedTransport({
+      routes: defineRoutes({
+        relays: { api: { transport: rawPlugin(seen) } },
+        routes: [{ match: 'ALL', tiers: [['api']] }],
+      }),
+      spoolAboveBytes: 10,
+    });
+    await createTransport(routed).sendMail({ envelope: { from: SENDER, to: RECIPIENT }, raw: MESSAGE });
+    await routed.close();
+    expect(seen).toEqual([[MESSAGE, undefined, undefined]]);
+  });
+
+  it('is not asked where the message cannot be read', async () => {
+    const seen: unknown[] = [];
+    const broken = {
+      open: () =>
+        new Readable({
+          read() {
+            this.destroy(new Error('disk'));
+          },
+        }),
+    };
+    await withWrapped(rawPlugin(seen), async ({ send, backup }) => {
+      const outcome = await send(undefined, broken);
+      expect(outcome.recipients[0]).toMatchObject({
+        status: 'queue-for-later',
+        failure: { kind: 'aborted', message: 'the message could not be read: disk' },
+      });
+      expect(backup.connections).toBe(0);
+    });
+    expect(seen).toEqual([]);
+  });
+
+  it('is not asked where the message never ends', async () => {
+    const seen: unknown[] = [];
+    const opened: Readable[] = [];
+    const stalled = {
+      open: () => {
+        const stream = new Readable({ read: () => undefined });
+        stream.push(MESSAGE);
+        opened.push(stream);
+        return stream;
+      },
+    };
+    await withWrapped(rawPlugin(seen), async ({ send }) => {
+      const abort = new AbortController();
+      const sending = send(undefined, stalled, abort.signal);
+      setImmediate(() => abort.abort());
+      expect(toldOutcome(await sending)).toBe('queue-for-later: aborted');
+      expect(opened.every(({ destroyed }) => destroyed)).toBe(true);
+    });
+    expect(seen).toEqual([]);
+  });
+});
+
 interface Parts {
+  readonly raw?: unknown;
   readonly text?: unknown;
   readonly attachments?: readonly Attachment[];
 }
@@ -538,6 +691,73 @@ test('a transport without send is refused when it is defined, by name', () => {
   const make = (): unknown => defineRoutes({ relays: { own: { transport: {} } }, routes: [], otherwise: 'reject' });
   expect(make).toThrow(RouteConfigError);
   expect(make).toThrow('relays.own.transport: must be a nodemailer transport (with a `send` function)');
+});
+
+describe('what a transporter does before its transport is called, which a relay does not', () => {
+  const dkim = { domainName: 'sender.example', keySelector: 's', privateKey: dkimKey() };
+  const mail = { from: SENDER, to: RECIPIENT, text: 'x' };
+  const json = (): TransportConfig => ({ jsonTransport: true });
+  const routesTo = (transport: object): RouteTable =>
+    defineRoutes({ relays: { own: { transport } }, routes: [{ match: 'ALL', tiers: [['own']] }] });
+  const problems = (transport: object): unknown => {
+    try {
+      return routesTo(transport);
+    } catch (error) {
+      return (error as RouteConfigError).problems;
+    }
+  };
+  const UNSIGNED = {
+    path: 'relays.own.transport',
+    message:
+      'its dkim would sign nothing: give it to the second argument of createTransport, beside the RoutedTransport',
+  };
+  const UNUSED = {
+    path: 'relays.own.transport',
+    message: 'its plugins would not run: call use() on the transporter of the RoutedTransport',
+  };
+
+  it('is refused: dkim of its own, plugins of the app', () => {
+    expect(problems(createTransport({ ...json(), dkim } as TransportConfig))).toEqual([UNSIGNED]);
+    expect(problems(createTransport(json(), { dkim }))).toEqual([UNSIGNED]);
+    const pool = createTransport({ host: '127.0.0.1', pool: true, dkim } as TransportConfig);
+    for (const step of ['compile', 'stream', 'other']) {
+      pool.use(step, (_, done) => done());
+      expect(problems(pool)).toEqual([UNSIGNED, UNUSED]);
+    }
+    pool.close();
+  });
+
+  it('is not looked for anywhere else', () => {
+    const send = (): undefined => undefined;
+    const plugin = { name: 'x', version: '1', send };
+    const TAKEN: readonly object[] = [
+      plugin,
+      { ...plugin, dkim, _userPlugins: { compile: [send] } },
+      createTransport(plugin as never),
+      createTransport({ host: '127.0.0.1' }, { headers: { 'x-default': '1' } }),
+      createTransport(json()),
+      // Asked to send as an app asks it, this does all that it does.
+      { sendMail: send, dkim, _userPlugins: { compile: [send] } },
+      { sendMail: send, transporter: plugin, dkim: false, _userPlugins: 'x', _defaults: null },
+      { sendMail: send, transporter: plugin, _userPlugins: { compile: null, stream: [] } },
+    ];
+    for (const transport of TAKEN) expect(problems(transport)).toHaveProperty('relays');
+  });
+
+  it('is done by the routed transporter', async () => {
+    await using own = await startSmtpServer();
+    const transport = createTransport({ host: own.host, port: own.port });
+    const routed = new RoutedTransport({ routes: routesTo(transport) });
+    const transporter = createTransport(routed, { dkim, headers: { 'X-Default': '1' } });
+    transporter.use('compile', ({ data }, done) => {
+      Object.assign(data.headers!, { 'X-Plugin': '1' });
+      done();
+    });
+    await transporter.sendMail(mail);
+    await routed.close();
+    const [message] = own.messages.map(({ data }) => data.toString());
+    for (const header of ['DKIM-Signature: ', 'X-Default: 1', 'X-Plugin: 1']) expect(message).toContain(header);
+  });
 });
 
 test('an abort reaches a transport that takes signals', async () => {
