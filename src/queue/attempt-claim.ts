@@ -2,16 +2,16 @@
  * One attempt for one claim: deliver, take the next step for each entry, write to the sender where
  * that is due. What it returns is stored as one settlement, and told only once that is stored.
  */
-import { recipientKey } from '../core/address.js';
 import { RouteConfigError } from '../core/config-error.js';
 import { errorMessage } from '../core/error-message.js';
 import type { Failure } from '../core/failure.js';
-import type { DeliveryOutcome, RecipientOutcome } from '../core/outcome.js';
+import type { DeliveryOutcome } from '../core/outcome.js';
 import type { Deliverer } from '../delivery/deliverer.js';
 import { sharedEnvelope } from '../delivery/mail.js';
 import { bounceNotice, delayNotice, type Notice, type NoticeServices } from './bounces/failure-notices.js';
 import { bouncedByHand, nextStep, type FailedRecipient, type QueuePossiblyDelivered, type Step } from './next-step.js';
 import type { QueueEntry, QueuedMessage } from './queue-entry.js';
+import { notTried, withRetries } from './queued-outcome.js';
 import type { QueueEvent } from './queue-event.js';
 import { profileProblem, type Profiles } from './queue-options.js';
 import type { Claim, ClaimedEntry, EntryResult, HardBounceKind, Settlement, Tally } from './queue-store.js';
@@ -135,32 +135,6 @@ async function deliver(
 
 function openRecipients({ recipients }: QueueEntry): string[] {
   return recipients.flatMap(({ recipient, held }) => (held ? [] : [recipient]));
-}
-
-/** The outcome of recipients for whom nothing was done. */
-export function notTried(id: string, to: readonly string[], failure: Failure, retryAt: number): DeliveryOutcome {
-  const recipients = to.map((recipient): RecipientOutcome => ({
-    recipient,
-    status: 'queue-for-later',
-    failure,
-    retryAt,
-  }));
-  return { id, recipients, attempts: [] };
-}
-
-function withRetries(outcome: DeliveryOutcome, steps: readonly { readonly step: Step }[]): DeliveryOutcome {
-  const retries = new Map(
-    steps.flatMap(({ step: { deferred, next } }) =>
-      next.then === 'again' ? deferred.map(({ recipient }) => [recipientKey(recipient), next.at] as const) : [],
-    ),
-  );
-  const recipients = outcome.recipients.map((result): RecipientOutcome => {
-    const retryAt = retries.get(recipientKey(result.recipient));
-    return retryAt === undefined || !('failure' in result)
-      ? result
-      : { recipient: result.recipient, status: 'queue-for-later', failure: result.failure, retryAt };
-  });
-  return { ...outcome, recipients };
 }
 
 function resultOf({ key, token, entry }: ClaimedEntry, step: Step, outcome: DeliveryOutcome): EntryResult {

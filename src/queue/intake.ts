@@ -11,8 +11,8 @@ import { checkMail, sharedEnvelope, type Mail } from '../delivery/mail.js';
 import type { Submission, SubmitOptions } from '../delivery/mail-queue.js';
 import type { Message } from '../delivery/relay-transport.js';
 import type { Clock } from '../delivery/system-clock.js';
-import { notTried } from './attempt-claim.js';
 import { newId } from './message-id.js';
+import { inOrderOf, withSuspended } from './queued-outcome.js';
 import { ENTRY_VERSION, entriesFor, type QueueEntry } from './queue-entry.js';
 import type { QueueObserver } from './queue-observer.js';
 import type { Claim, NewMail, QueueStore } from './queue-store.js';
@@ -135,28 +135,6 @@ function checkSubmission(mail: Mail, options: SubmitOptions): void {
   if (options.profile !== undefined) checkBounceProfile(options.profile, 'options.profile', problems);
   problems.throwIfAny('submit');
   checkMail(mail, options.signal ? { signal: options.signal } : {});
-}
-
-/** The outcome with the recipients whose domains are suspended too. */
-function withSuspended(
-  { message, entries }: NewMail,
-  claimed: Claim['entries'],
-  now: number,
-  tried?: DeliveryOutcome,
-): DeliveryOutcome {
-  const theirs = new Set(claimed.map(({ entry }) => entry.domain));
-  const rest = entries.filter(({ domain }) => !theirs.has(domain));
-  if (tried && rest.length === 0) return tried;
-  const failure = { kind: 'aborted', message: 'delivery is suspended' } as const;
-  const to = rest.flatMap(({ recipients }) => recipients.map(({ recipient }) => recipient));
-  const waiting = notTried(message.id, to, failure, now);
-  return tried ? { ...tried, recipients: [...tried.recipients, ...waiting.recipients] } : waiting;
-}
-
-/** Entries are by domain; who reads an outcome goes by the envelope. */
-function inOrderOf(to: readonly string[], outcome: DeliveryOutcome): DeliveryOutcome {
-  const ofRecipient = new Map(outcome.recipients.map((one) => [one.recipient, one]));
-  return { ...outcome, recipients: [...new Set(to)].flatMap((recipient) => ofRecipient.get(recipient) ?? []) };
 }
 
 /** The work goes on; an abort ends only the waiting for it, with what `instead` gives. */

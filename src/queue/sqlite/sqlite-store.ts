@@ -81,7 +81,7 @@ export class SqliteStore implements QueueStore {
       if (put.known && 'storedAs' in body) await this.#bodies.drop(body.storedAs);
       return put;
     } catch (error) {
-      if ('storedAs' in body) await this.#bodies.drop(body.storedAs).catch(() => undefined);
+      if ('storedAs' in body) await this.#bodies.drop(body.storedAs);
       throw error;
     }
   }
