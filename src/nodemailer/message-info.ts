@@ -4,7 +4,7 @@
  */
 import type { DeliveryOutcome, RecipientOutcome } from '../core/outcome.js';
 import { replyText } from '../core/reply.js';
-import { nodemailerFields, sayFailure } from './nodemailer-error.js';
+import { nodemailerFields, saidOfRefusal, sayFailure } from './nodemailer-error.js';
 import type { ShownEnvelope } from './nodemailer-mail.js';
 import { isPending, recipientError, RoutedMailError, type RecipientMailError } from './routed-mail-error.js';
 
@@ -103,7 +103,8 @@ function refused(
   const fields = nodemailerFields(failure);
   const aborted = signal?.aborted && deferred?.failure.kind === 'aborted';
   const code = uncertain ? 'EUNCERTAIN' : aborted ? 'EABORT' : rejected ? fields.code : 'EDEFERRED';
-  return new RoutedMailError((SAID[code] ?? '') + sayFailure(failure), {
+  const said = (code === 'EENVELOPE' && saidOfRefusal(failure)) || (SAID[code] ?? '');
+  return new RoutedMailError(said + sayFailure(failure), {
     ...fields,
     code,
     outcome,

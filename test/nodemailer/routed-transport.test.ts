@@ -192,7 +192,14 @@ describe('when recipients are refused', () => {
   const EVERYWHERE: readonly [string, object][] = [
     ['550@rcpt 5.1.1 nobody', { code: 'EENVELOPE', responseCode: 550, response: '550 5.1.1 nobody', permanent: true }],
     ['554@final-reply 5.7.1 spam', { code: 'EMESSAGE', command: 'DATA', responseCode: 554, permanent: true }],
+    [
+      '550@mail 5.7.1 not you',
+      { code: 'EENVELOPE', command: 'MAIL FROM', message: 'Mail command failed: 550 5.7.1 not you' },
+    ],
+    ['554@data 5.7.1 no', { code: 'EENVELOPE', command: 'DATA', message: 'Data command failed: 554 5.7.1 no' }],
     ['450@rcpt 4.2.1 busy', { code: 'EDEFERRED', responseCode: 450, pending: ['user@example.com'], permanent: false }],
+    ['451@mail', { code: 'EDEFERRED', command: 'MAIL FROM' }],
+    ['451@data', { code: 'EDEFERRED', command: 'DATA' }],
     ['554@greeting go away', { code: 'EDEFERRED', responseCode: 554, permanent: false }],
     ['refused', { code: 'EDEFERRED', originalCode: 'ECONNREFUSED' }],
     ['close@ehlo', { code: 'EDEFERRED' }],

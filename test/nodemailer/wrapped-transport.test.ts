@@ -445,6 +445,15 @@ describe('a transport that somebody wrote', () => {
     });
   });
 
+  it('what it says of a wrong password is what verify() says', async () => {
+    const said = { code: 'EAUTH', command: 'AUTH PLAIN', responseCode: 535, response: '535 5.7.8 no' };
+    const own = { send: () => undefined, verify: (done: Callback) => done(Object.assign(new Error('no'), said)) };
+    const routes = defineRoutes({ relays: { own: { transport: own } }, routes: [], otherwise: 'reject' });
+    const error: unknown = await new RoutedTransport({ routes }).verify().catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ ...said, relays: ['own'] });
+    expect(error).not.toHaveProperty('originalCode');
+  });
+
   it('is asked to verify', async () => {
     const failing = { send: () => undefined, verify: () => Promise.reject(new Error('wrong key')) };
     const able = { send: () => undefined, verify: (done: Callback) => done(null, true) };
@@ -455,7 +464,7 @@ describe('a transport that somebody wrote', () => {
       otherwise: 'reject',
     });
     const routed = new RoutedTransport({ routes });
-    await expect(createTransport(routed).verify()).rejects.toMatchObject({ relays: ['failing'] });
+    await expect(createTransport(routed).verify()).rejects.toMatchObject({ relays: ['failing'], code: 'ECONNECTION' });
   });
 });
 
