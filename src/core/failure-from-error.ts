@@ -55,8 +55,9 @@ export function failureFromError(error: unknown): Failure {
  */
 export function failuresFromError(error: unknown, recipients: readonly string[]): readonly Failure[] {
   const common = failureFromError(error);
-  const { rejectedErrors } = fieldsOf(error);
-  if (!Array.isArray(rejectedErrors)) return recipients.map(() => common);
+  const { command, rejectedErrors } = fieldsOf(error);
+  // After a refused MAIL, the 503s to the RCPTs that nodemailer 10 pipelines behind it say nothing.
+  if (!Array.isArray(rejectedErrors) || command === 'MAIL FROM') return recipients.map(() => common);
   const own = new Map(rejectedErrors.map((one: unknown) => [fieldsOf(one).recipient, one]));
   return recipients.map((recipient) => {
     const rejected = own.get(recipient);
