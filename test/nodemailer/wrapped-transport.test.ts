@@ -454,6 +454,16 @@ describe('a transport that somebody wrote', () => {
     expect(error).not.toHaveProperty('originalCode');
   });
 
+  it('one that never answers is named, and not waited for for ever', async () => {
+    const silent = { send: () => undefined, verify: () => undefined };
+    const routes = defineRoutes({ relays: { silent: { transport: silent } }, routes: [], otherwise: 'reject' });
+    await expect(new RoutedTransport({ routes, attemptTimeoutMs: 20 }).verify()).rejects.toMatchObject({
+      message: 'relays that cannot be used: silent: no answer within 20 ms',
+      code: 'ETIMEDOUT',
+      relays: ['silent'],
+    });
+  });
+
   it('is asked to verify', async () => {
     const failing = { send: () => undefined, verify: () => Promise.reject(new Error('wrong key')) };
     const able = { send: () => undefined, verify: (done: Callback) => done(null, true) };
