@@ -2,9 +2,10 @@
  * Errors side by side with those of nodemailer's own SMTP transport, of whichever version is
  * installed, from the same server: what an app reads of them is the same.
  */
-import { createTransport } from 'nodemailer';
+import { createTransport, type SendMailOptions, type Transporter } from 'nodemailer';
+import type SMTPTransport from 'nodemailer/lib/smtp-transport/index.js';
 import { defineRoutes } from 'smtp-routes';
-import { RoutedTransport, RoutedMailError } from 'smtp-routes/nodemailer';
+import { RoutedMailError, RoutedTransport, type RoutedMessageInfo } from 'smtp-routes/nodemailer';
 import { startSmtpServer } from 'smtp-routes/testing';
 import { expect, test } from 'vitest';
 import { MAIL } from './routed.js';
@@ -14,6 +15,10 @@ interface Fields extends Error {
   readonly command?: string;
   readonly responseCode?: number;
   readonly response?: string;
+  readonly errno?: number;
+  readonly syscall?: string;
+  readonly path?: string;
+  readonly sourceUrl?: string;
 }
 
 interface Both {
@@ -33,9 +38,17 @@ async function failed(what: Promise<unknown>): Promise<Fields> {
   return result;
 }
 
-async function both(script: string, via: Via, action: Action, wrapped = false): Promise<Both> {
-  const server = await startSmtpServer({ script, auth: () => true });
-  const relay = { host: server.host, port: server.port, ...via };
+interface Transporters {
+  readonly own: Transporter<SMTPTransport.SentMessageInfo>;
+  readonly routed: Transporter<RoutedMessageInfo>;
+}
+
+async function withBoth<T>(
+  { script, auth, wrapped = false }: Via & { readonly script?: string; readonly wrapped?: boolean },
+  use: (transporters: Transporters) => Promise<T>,
+): Promise<T> {
+  const server = await startSmtpServer({ ...(script !== undefined && { script }), ...(auth && { auth: () => true }) });
+  const relay = { host: server.host, port: server.port, ...(auth && { auth }) };
   const own = createTransport(relay);
   const transport = new RoutedTransport({
     routes: defineRoutes({
@@ -43,11 +56,8 @@ async function both(script: string, via: Via, action: Action, wrapped = false): 
       routes: [{ match: 'ALL', tiers: [['only']] }],
     }),
   });
-  const routed = createTransport(transport);
   try {
-    return action === 'verify'
-      ? { theirs: await failed(own.verify()), ours: await failed(routed.verify()) }
-      : { theirs: await failed(own.sendMail(MAIL)), ours: await failed(routed.sendMail(MAIL)) };
+    return await use({ own, routed: createTransport(transport) });
   } finally {
     own.close();
     await transport.close();
@@ -55,7 +65,17 @@ async function both(script: string, via: Via, action: Action, wrapped = false): 
   }
 }
 
+async function both(script: string, via: Via, action: Action, wrapped = false): Promise<Both> {
+  return withBoth({ script, ...via, wrapped }, async ({ own, routed }) => ({
+    theirs: await failed(action === 'verify' ? own.verify() : own.sendMail(MAIL)),
+    ours: await failed(action === 'verify' ? routed.verify() : routed.sendMail(MAIL)),
+  }));
+}
+
 const read = ({ code, command, responseCode, response }: Fields) => ({ code, command, responseCode, response });
+
+const withoutAbsent = (fields: object) =>
+  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
 
 const PASSWORD = { auth: { user: 'ada', pass: 'secret' } };
 
@@ -96,3 +116,40 @@ test.each([false, true].flatMap((wrapped) => EVERYWHERE.map(([script, via]) => [
     if (ours.permanent) expect(ours.message).toBe(theirs.message);
   },
 );
+
+const TO = 'user@example.com';
+
+test.each<[string, SendMailOptions]>([
+  ['no from', { to: TO }],
+  ['an empty from', { from: '', to: TO }],
+  ['a sender alone', { sender: 'app@sender.example', to: TO }],
+  ['a null sender', { ...MAIL, envelope: { from: '', to: TO } }],
+  ['a null sender in brackets', { ...MAIL, envelope: { from: '<>', to: [TO] } }],
+  ['an envelope without from', { ...MAIL, envelope: { to: TO } }],
+  ['an envelope with from', { ...MAIL, envelope: { from: 'Bounces <bounces@sender.example>', to: TO } }],
+])('info, %s', async (_, mail) => {
+  await withBoth({}, async ({ own, routed }) => {
+    const theirs = await own.sendMail({ text: 'Hello.', ...mail });
+    const ours = await routed.sendMail({ text: 'Hello.', ...mail });
+    const { envelope, accepted, rejected, response } = theirs;
+    expect(ours).toMatchObject({ envelope, accepted, rejected, response });
+  });
+});
+
+test('info, the size of a message', async () => {
+  await withBoth({}, async ({ own, routed }) => {
+    const raw = { raw: 'Subject: x\r\n\r\nHello.\r\n', envelope: { from: 'app@sender.example', to: TO } };
+    expect((await routed.sendMail(raw)).messageSize).toBe((await own.sendMail(raw)).messageSize);
+  });
+});
+
+test.each([['/nowhere/at/all'], ['http://127.0.0.1:1/refused']])('a message that cannot be read: %s', async (path) => {
+  await withBoth({}, async ({ own, routed }) => {
+    const mail = { ...MAIL, attachments: [{ path }] };
+    const theirs = await failed(own.sendMail(mail));
+    const ours = await failed(routed.sendMail(mail));
+    expect(theirs).toMatchObject({ code: 'ESTREAM', command: 'API', errno: expect.any(Number) as number });
+    const { code, command, errno, syscall, path: file, sourceUrl } = theirs;
+    expect(ours).toMatchObject(withoutAbsent({ code, command, errno, syscall, path: file, sourceUrl }));
+  });
+});
