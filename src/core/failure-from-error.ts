@@ -4,6 +4,7 @@
  */
 import { isRefusalCode } from './classify.js';
 import { errorMessage } from './error-message.js';
+import { failedCommand, USUAL_COMMAND } from './failed-command.js';
 import type { Failure, Phase, ReplyFailure } from './failure.js';
 import { parseReply, printable } from './reply.js';
 
@@ -54,8 +55,9 @@ export function failureFromError(error: unknown): Failure {
  */
 export function failuresFromError(error: unknown, recipients: readonly string[]): readonly Failure[] {
   const common = failureFromError(error);
-  const { rejectedErrors } = fieldsOf(error);
-  if (!Array.isArray(rejectedErrors)) return recipients.map(() => common);
+  const { command, rejectedErrors } = fieldsOf(error);
+  // After a refused MAIL, the 503s to the RCPTs that nodemailer 10 pipelines behind it say nothing.
+  if (!Array.isArray(rejectedErrors) || command === 'MAIL FROM') return recipients.map(() => common);
   const own = new Map(rejectedErrors.map((one: unknown) => [fieldsOf(one).recipient, one]));
   return recipients.map((recipient) => {
     const rejected = own.get(recipient);
@@ -80,7 +82,10 @@ function failureOf(fields: MailErrorFields, message: string): Failure {
   }
   if (code === 'EREQUIRETLS') return { kind: 'unsupported', need: 'REQUIRETLS', message, enhanced: '5.7.30' };
   const early = earlyPhase(fields, message) ?? BEFORE_THE_MESSAGE[code] ?? BEFORE_THE_MESSAGE[original];
-  if (early) return reply ? { ...reply, phase: early } : { kind: 'lost', phase: early, code: original, message };
+  if (early) {
+    const at = failedCommand(fields.command, USUAL_COMMAND[early]);
+    return reply ? { ...reply, phase: early, ...at } : { kind: 'lost', phase: early, code: original, message, ...at };
+  }
   return { kind: 'lost', phase: 'final-reply', code: original, message };
 }
 
@@ -97,7 +102,8 @@ function refusal(fields: MailErrorFields): ReplyFailure | undefined {
   const text = typeof response === 'string' ? response : '';
   const read = parseReply(text);
   const reply = read?.code === code ? read : { code, text: printable(text) };
-  return { kind: 'reply', phase: fields.code === 'EMESSAGE' ? 'final-reply' : 'envelope', reply };
+  const phase = fields.code === 'EMESSAGE' ? 'final-reply' : 'envelope';
+  return { kind: 'reply', phase, reply, ...failedCommand(fields.command, USUAL_COMMAND[phase]) };
 }
 
 /** The fields of an error, read once: what throws when it is looked at tells nothing. */

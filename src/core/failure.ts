@@ -22,6 +22,8 @@ export interface ReplyFailure {
   readonly kind: 'reply';
   readonly phase: Phase;
   readonly reply: SmtpReply;
+  /** What was refused, where the phase does not say it: `MAIL FROM`, `DATA` (not `RCPT TO`), `EHLO`, `STARTTLS`, `AUTH PLAIN`. */
+  readonly command?: string;
   readonly enhanced?: string;
 }
 
@@ -32,6 +34,8 @@ export interface LostFailure {
   /** A system or nodemailer error code: `ECONNREFUSED`, `ETIMEDOUT`, `EPROTOCOL`… */
   readonly code: string;
   readonly message: string;
+  /** What it was lost at, where that is known: `STARTTLS`, `AUTH XOAUTH2`. */
+  readonly command?: string;
   readonly enhanced?: string;
 }
 

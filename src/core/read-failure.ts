@@ -3,6 +3,7 @@
  * end up in outcomes, events and logs, which promise JSON-safe data and text that breaks no line,
  * so they are copied field by field.
  */
+import { failedCommand, USUAL_COMMAND } from './failed-command.js';
 import { PHASES, type Failure, type Phase, type SmtpReply } from './failure.js';
 import { printable } from './reply.js';
 
@@ -15,15 +16,23 @@ export function readReply(value: unknown): SmtpReply | undefined {
 
 /** The failure; undefined if it is none that the rest can rely on. */
 export function readFailure(value: unknown): Failure | undefined {
-  const { kind, phase, reply, code, message, need, enhanced } = fieldsOf(value);
+  const { kind, phase, reply, code, message, need, command, enhanced } = fieldsOf(value);
   switch (kind) {
     case 'reply': {
       const read = readReply(reply);
-      return read && isPhase(phase) ? { kind, phase, reply: read, ...statusOf(enhanced) } : undefined;
+      if (!read || !isPhase(phase)) return undefined;
+      return { kind, phase, reply: read, ...failedCommand(command, USUAL_COMMAND[phase]), ...statusOf(enhanced) };
     }
     case 'lost':
       if (!isPhase(phase)) return undefined;
-      return { kind, phase, code: textOf(code) || 'EUNKNOWN', message: textOf(message), ...statusOf(enhanced) };
+      return {
+        kind,
+        phase,
+        code: textOf(code) || 'EUNKNOWN',
+        message: textOf(message),
+        ...failedCommand(command, ''),
+        ...statusOf(enhanced),
+      };
     case 'unsupported':
       if (need !== 'SMTPUTF8' && need !== 'SIZE' && need !== 'REQUIRETLS') return undefined;
       return { kind, need, message: textOf(message), ...statusOf(enhanced) };

@@ -4,10 +4,12 @@
  * what a durable queue is for.
  */
 import pRetry from 'p-retry';
-import { bounceProfile, expiry, retryDelayMs, type BounceProfile } from '../core/bounce-profile.js';
+import { bounceProfile, checkBounceProfile, expiry, retryDelayMs, type BounceProfile } from '../core/bounce-profile.js';
+import { checkOptions, isObject, isString, isWith, type Check } from '../core/check-options.js';
+import { Problems } from '../core/config-error.js';
 import type { DeliveryOutcome } from '../core/outcome.js';
 import type { Deliverer } from './deliverer.js';
-import type { Mail } from './mail.js';
+import { checkParts, isSignal, type Mail } from './mail.js';
 
 /** Options of `deliverWithRetries`. */
 export interface RetryOptions {
@@ -33,9 +35,11 @@ class StillOpen extends Error {}
 export async function deliverWithRetries(
   deliverer: Deliverer,
   mail: Mail,
-  { profile: options, signal, id }: RetryOptions = {},
+  options: RetryOptions = {},
 ): Promise<DeliveryOutcome> {
-  const profile = bounceProfile({ ...options, maxRetries: options?.maxRetries ?? FOREGROUND_RETRIES });
+  checkUse(deliverer, mail, options);
+  const { profile: given, signal, id } = options;
+  const profile = bounceProfile({ ...given, maxRetries: given?.maxRetries ?? FOREGROUND_RETRIES });
   const { clock, random } = deliverer;
   const startedAt = clock.now();
   let outcome = await deliverer.deliver(mail, { ...(signal && { signal }), ...(id !== undefined && { id }) });
@@ -76,6 +80,24 @@ export async function deliverWithRetries(
   }
   return outcome;
 }
+
+function checkUse(deliverer: Deliverer, mail: Mail, options: RetryOptions): void {
+  const problems = new Problems();
+  const wrong = isWith('deliver', 'a Deliverer')(deliverer);
+  if (wrong !== undefined) problems.add('deliverer', wrong);
+  checkParts(mail, problems);
+  checkOptions(options, OPTION_CHECKS, 'options', problems);
+  const profile = (options as RetryOptions | null)?.profile;
+  if (profile !== undefined && isObject(profile) === undefined)
+    checkBounceProfile(profile, 'options.profile', problems);
+  problems.throwIfAny('deliverWithRetries');
+}
+
+const OPTION_CHECKS: Readonly<Record<keyof RetryOptions, Check>> = {
+  profile: isObject,
+  signal: isSignal,
+  id: isString,
+};
 
 function openRecipients({ recipients }: DeliveryOutcome): string[] {
   return recipients.filter(({ status }) => status === 'queue-for-later').map(({ recipient }) => recipient);

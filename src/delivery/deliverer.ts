@@ -197,9 +197,10 @@ export class Deliverer {
     return Object.fromEntries([...ofTable, ...this.#states.lookedUp()].map(report));
   }
 
-  /** Tries every relay of the table and sends nothing. By relay, why it cannot be used; empty if all can. */
+  /** Tries every relay of the table, each for `attemptTimeoutMs` at most, and sends nothing. By relay, why it cannot be used; empty if all can. */
   check(): Promise<Map<string, Error>> {
-    return checkRelays(this.#services.transport, this.#table.relays());
+    const { transport, clock, attemptTimeoutMs, deadlineMs } = this.#services;
+    return checkRelays({ transport, clock, limitMs: Math.min(attemptTimeoutMs, deadlineMs) }, this.#table.relays());
   }
 
   /**

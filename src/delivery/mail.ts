@@ -16,6 +16,13 @@ export interface Mail {
 /** @throws {RouteConfigError} for wrong use: a missing part, no recipients, values of the wrong type */
 export function checkMail(mail: Mail, options: object): void {
   const problems = new Problems();
+  checkParts(mail, problems);
+  checkOptions(options, OPTION_CHECKS, 'options', problems);
+  problems.throwIfAny('deliver');
+}
+
+/** The mail alone: adds everything that is wrong with it. */
+export function checkParts(mail: Mail, problems: Problems): void {
   const { envelope, message }: Partial<Mail> = isObject(mail) === undefined ? mail : {};
   if (isObject(envelope) !== undefined) problems.add('envelope', `must be { from, to }, got ${show(envelope)}`);
   else {
@@ -38,12 +45,10 @@ export function checkMail(mail: Mail, options: object): void {
       `must be a string, bytes, or { open() } that returns a new stream each time, got ${show(message)}`,
     );
   }
-  checkOptions(options, OPTION_CHECKS, 'options', problems);
-  problems.throwIfAny('deliver');
 }
 
 /** By what it does: a test runner may have an AbortSignal of its own. */
-const isSignal: Check = (value) => {
+export const isSignal: Check = (value) => {
   const { aborted, addEventListener } = (value ?? {}) as Partial<AbortSignal>;
   return typeof aborted === 'boolean' && typeof addEventListener === 'function'
     ? undefined

@@ -7,6 +7,7 @@
  * seen at that moment.
  */
 import { isClosingCode, isRefusalCode } from '../core/classify.js';
+import { failedCommand, USUAL_COMMAND } from '../core/failed-command.js';
 import type { Failure, Phase } from '../core/failure.js';
 import { parseReply, printable } from '../core/reply.js';
 import type { RecipientReport } from '../delivery/relay-transport.js';
@@ -145,9 +146,11 @@ function connectionFailure({ body, written }: SendEnd, error: MailError): Failur
 }
 
 /** The code that nodemailer reads is not used: it takes any number for one, and a cut-off line for a reply. */
-function replyFailure(phase: Phase, { response = '', message }: MailError): Failure {
+function replyFailure(phase: Phase, { response = '', message, command }: MailError): Failure {
   const reply = parseReply(response);
-  return reply ? { kind: 'reply', phase, reply } : unreadable(phase, message);
+  return reply
+    ? { kind: 'reply', phase, reply, ...failedCommand(command, USUAL_COMMAND[phase]) }
+    : unreadable(phase, message);
 }
 
 function unreadable(phase: Phase, message: string): Failure {

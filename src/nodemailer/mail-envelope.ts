@@ -34,11 +34,12 @@ export interface MailEnvelope {
 export function mailEnvelope({ data, message }: NodemailerMail): MailEnvelope {
   const composed: NodemailerEnvelope = message.getEnvelope();
   const given: MailData = data;
-  const { from = false, to = [] } = composed;
+  const { to = [] } = composed;
+  const from = composed.from || '';
   const dsn = dsnParameters(given.dsn ?? composed.dsn);
   return {
     envelope: {
-      from: from || '',
+      from,
       to,
       ...(dsn && { dsn }),
       ...(composed.use8BitMime === true && { use8BitMime: true }),

@@ -4,7 +4,7 @@
  */
 import type { DeliveryOutcome, RecipientOutcome } from '../core/outcome.js';
 import { replyText } from '../core/reply.js';
-import { nodemailerFields, sayFailure } from './nodemailer-error.js';
+import { nodemailerFields, saidOfRefusal, sayFailure } from './nodemailer-error.js';
 import type { ShownEnvelope } from './nodemailer-mail.js';
 import { isPending, recipientError, RoutedMailError, type RecipientMailError } from './routed-mail-error.js';
 
@@ -18,13 +18,13 @@ export interface RoutedMessageInfo {
   readonly rejected: string[];
   /** Why, for each of `rejected`. Absent if there are none. */
   readonly rejectedErrors?: RecipientMailError[];
-  /** The last accepting reply, `250 2.0.0 queued`; where no server gave one, what became of the message. */
+  /** The last accepting reply, `250 2.0.0 queued`, made printable, of several lines with the code once; where no server gave one, what became of the message. */
   readonly response: string;
   /** Until the attempt that delivered began. */
   readonly envelopeTime: number;
   /** From there on. */
   readonly messageTime: number;
-  /** Octets of the message. */
+  /** Octets of the message and of the final dot, which nodemailer counts too; without the dots that SMTP doubles. */
   readonly messageSize: number;
   /** To be delivered later, or possibly delivered. */
   readonly pending: string[];
@@ -33,6 +33,9 @@ export interface RoutedMessageInfo {
   /** The id under which a queue has the message. */
   readonly queueId?: string;
 }
+
+/** `.` and its line end. */
+const FINAL_DOT = 3;
 
 /** What is known of a message beside its outcome. Times in milliseconds since the epoch. */
 export interface SentMessage {
@@ -47,7 +50,7 @@ export interface SentMessage {
 
 /** @throws {RoutedMailError} if no recipient was accepted, nor taken over by a queue */
 export function messageInfo(outcome: DeliveryOutcome, message: SentMessage): RoutedMessageInfo {
-  const { envelope, messageId, size: messageSize, startedAt, endedAt, queueId } = message;
+  const { envelope, messageId, size, startedAt, endedAt, queueId } = message;
   const { recipients, attempts } = outcome;
   const isQueued = ({ status }: RecipientOutcome): boolean => queueId !== undefined && status === 'queue-for-later';
   const accepted = recipients.filter((result) => result.status === 'delivered' || result.status === 'discarded');
@@ -66,7 +69,7 @@ export function messageInfo(outcome: DeliveryOutcome, message: SentMessage): Rou
     response: response(recipients, queueId),
     envelopeTime,
     messageTime: endedAt - startedAt - envelopeTime,
-    messageSize,
+    messageSize: size + FINAL_DOT,
     pending: recipients.filter(isPending).map(({ recipient }) => recipient),
     outcome,
     ...(queueId !== undefined && { queueId }),
@@ -103,7 +106,8 @@ function refused(
   const fields = nodemailerFields(failure);
   const aborted = signal?.aborted && deferred?.failure.kind === 'aborted';
   const code = uncertain ? 'EUNCERTAIN' : aborted ? 'EABORT' : rejected ? fields.code : 'EDEFERRED';
-  return new RoutedMailError((SAID[code] ?? '') + sayFailure(failure), {
+  const said = (code === 'EENVELOPE' && saidOfRefusal(failure)) || (SAID[code] ?? '');
+  return new RoutedMailError(said + sayFailure(failure), {
     ...fields,
     code,
     outcome,

@@ -2,7 +2,8 @@
  * A failure in the words of nodemailer's errors, so that an app that reads `code`, `responseCode`
  * and `response` today goes on to do so.
  */
-import type { Failure } from '../core/failure.js';
+import { USUAL_COMMAND } from '../core/failed-command.js';
+import type { Failure, Phase } from '../core/failure.js';
 import { replyText } from '../core/reply.js';
 
 /** The fields that nodemailer sets on an error about a message. */
@@ -33,11 +34,13 @@ const DNS_CODES: ReadonlySet<string> = new Set(['EAI_AGAIN', 'ENODATA', 'ENOTFOU
 export function nodemailerFields(failure: Failure): NodemailerErrorFields {
   switch (failure.kind) {
     case 'reply': {
-      const { code, command } = REFUSED_AT[failure.phase];
-      return { code, command, responseCode: failure.reply.code, response: replyText(failure.reply) };
+      const { phase, reply, command = USUAL_COMMAND[phase] } = failure;
+      return { code: codeOfRefusal(phase, command), command, responseCode: reply.code, response: replyText(reply) };
     }
-    case 'lost':
-      return { command: 'CONN', ...codesOfLoss(failure.code) };
+    case 'lost': {
+      const { command = 'CONN' } = failure;
+      return { command, ...codesOfLoss(failure.code, command) };
+    }
     case 'unsupported':
       return { code: UNSUPPORTED[failure.need], command: 'MAIL FROM' };
     case 'unroutable':
@@ -52,20 +55,42 @@ export function nodemailerFields(failure: Failure): NodemailerErrorFields {
   }
 }
 
-const REFUSED_AT = {
-  connect: { code: 'EPROTOCOL', command: 'CONN' },
-  session: { code: 'EPROTOCOL', command: 'CONN' },
-  envelope: { code: 'EENVELOPE', command: 'RCPT TO' },
-  data: { code: 'EMESSAGE', command: 'DATA' },
-  'final-reply': { code: 'EMESSAGE', command: 'DATA' },
-} as const;
+function codeOfRefusal(phase: Phase, command: string): string {
+  if (phase === 'envelope') return 'EENVELOPE';
+  if (phase === 'data' || phase === 'final-reply') return 'EMESSAGE';
+  if (isAuth(command)) return 'EAUTH';
+  return command === 'STARTTLS' ? 'ETLS' : command === 'EHLO' ? 'ECONNECTION' : 'EPROTOCOL';
+}
+
+function isAuth(command: string): boolean {
+  return command.startsWith('AUTH ');
+}
+
+/** What nodemailer says before the reply where another command than RCPT was refused. */
+export function saidOfRefusal(failure: Failure): string | undefined {
+  return failure.kind === 'reply' ? SAID_OF_REFUSAL[failure.command ?? ''] : undefined;
+}
+
+const SAID_OF_REFUSAL: Readonly<Record<string, string>> = {
+  'MAIL FROM': 'Mail command failed: ',
+  DATA: 'Data command failed: ',
+};
 
 const UNSUPPORTED = { SIZE: 'EMESSAGE', SMTPUTF8: 'EENVELOPE', REQUIRETLS: 'EREQUIRETLS' } as const;
 
-function codesOfLoss(code: string): { readonly code: string; readonly originalCode?: string } {
+function codesOfLoss(code: string, command: string): { readonly code: string; readonly originalCode?: string } {
+  if (isAuth(command) && code !== 'EAUTH') return { code: 'EAUTH', originalCode: code };
   if (NODEMAILER_CODES.has(code)) return { code };
   return { code: DNS_CODES.has(code) ? 'EDNS' : 'ESOCKET', originalCode: code };
 }
+
+/** The same fields of an error that has them, as nodemailer's and ours have: none that are absent. */
+export function fieldsOfError(error: object | undefined): Partial<NodemailerErrorFields> {
+  const given = (error ?? {}) as Partial<NodemailerErrorFields>;
+  return Object.fromEntries(FIELDS.flatMap((name) => (given[name] === undefined ? [] : [[name, given[name]]])));
+}
+
+const FIELDS = ['code', 'command', 'originalCode', 'responseCode', 'response'] as const;
 
 /** What a failure says, for an error message. */
 export function sayFailure(failure: Failure): string {

@@ -39,8 +39,8 @@ export interface NodemailerTransporter {
   sendMail(data: object): unknown;
 }
 
-/** The envelope as `sendMail` reports it: nodemailer's `from` is false for a null sender. */
+/** The envelope as `sendMail` reports it: `from` is empty for a null sender, and where there is none. */
 export interface ShownEnvelope {
-  readonly from: string | false;
+  readonly from: string;
   readonly to: string[];
 }

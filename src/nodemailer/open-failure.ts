@@ -1,6 +1,7 @@
 /**
  * What a failure before the first MAIL is: always a fault of the relay.
  */
+import { failedCommand, USUAL_COMMAND } from '../core/failed-command.js';
 import type { Failure, Phase } from '../core/failure.js';
 import { parseReply } from '../core/reply.js';
 import { lostFailure } from './lost-failure.js';
@@ -11,7 +12,8 @@ export function openFailure(error: MailError, lastServerResponse: string | false
   if (error.code === 'EABORT') return { kind: 'aborted', message: error.message };
   const phase: Phase = hasGreeted(error, lastServerResponse) ? 'session' : 'connect';
   const reply = error.response === undefined ? undefined : parseReply(error.response);
-  return reply ? { kind: 'reply', phase, reply } : lostFailure(phase, error);
+  const command = failedCommand(error.command, USUAL_COMMAND[phase]);
+  return reply ? { kind: 'reply', phase, reply, ...command } : { ...lostFailure(phase, error), ...command };
 }
 
 /** The last reply was the greeting, or a later one, unless it is itself what the error is about. */

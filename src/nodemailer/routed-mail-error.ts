@@ -9,8 +9,16 @@ export interface RecipientMailError extends Error, NodemailerErrorFields {
   readonly recipient: string;
 }
 
+/** Of `ESTREAM`, as Node and nodemailer set them: what could not be read. */
+export interface StreamErrorFields {
+  readonly errno?: number;
+  readonly syscall?: string;
+  readonly path?: string;
+  readonly sourceUrl?: string;
+}
+
 /** The fields of a `RoutedMailError` beside its message. */
-export interface RoutedMailErrorFields extends Partial<NodemailerErrorFields> {
+export interface RoutedMailErrorFields extends Partial<NodemailerErrorFields>, StreamErrorFields {
   readonly code: string;
   readonly outcome: DeliveryOutcome;
   readonly rejectedErrors?: readonly RecipientMailError[];
@@ -24,13 +32,17 @@ export interface RoutedMailErrorFields extends Partial<NodemailerErrorFields> {
  * `EABORT`…): `EDEFERRED`, temporary for all and nobody retries; `EUNCERTAIN`, the connection was
  * lost after the message, so a copy may have arrived.
  */
-export class RoutedMailError extends Error implements NodemailerErrorFields {
+export class RoutedMailError extends Error implements NodemailerErrorFields, StreamErrorFields {
   readonly code: string;
   readonly command: string;
   declare readonly originalCode?: string;
   declare readonly responseCode?: number;
   declare readonly response?: string;
   declare readonly queueId?: string;
+  declare readonly errno?: number;
+  declare readonly syscall?: string;
+  declare readonly path?: string;
+  declare readonly sourceUrl?: string;
   /** Whether trying again cannot help: every recipient was rejected for good. */
   readonly permanent: boolean;
   readonly rejected: string[];

@@ -16,7 +16,7 @@ import { composedFrom } from './composed-mail.js';
 import { mailEnvelope } from './mail-envelope.js';
 import { messageInfo, type RoutedMessageInfo } from './message-info.js';
 import { appSideOf } from './nodemailer-transport.js';
-import { sayFailure } from './nodemailer-error.js';
+import { fieldsOfError, sayFailure } from './nodemailer-error.js';
 import type { MailData, NodemailerMail, SendCallback } from './nodemailer-mail.js';
 import { renderMessage, type RenderedMessage } from './render-message.js';
 import { routedServices, type RoutedServices, type RoutedTransportOptions } from './routed-transport-options.js';
@@ -173,7 +173,8 @@ export class RoutedTransport extends EventEmitter {
     const told = [...broken].map(([relay, error]) => `${relay}: ${whyUnusable(error)}`);
     const [first] = broken.values();
     throw Object.assign(new Error(`relays that cannot be used: ${told.join('; ')}`, { cause: first }), {
-      code: (first as { code?: string } | undefined)?.code ?? 'ECONNECTION',
+      code: 'ECONNECTION',
+      ...fieldsOfError(first),
       relays: [...broken.keys()],
     });
   }

@@ -257,6 +257,19 @@ describe('of each recipient', () => {
     ]);
   });
 
+  test('after a refused MAIL, answers to RCPTs pipelined behind it say nothing', () => {
+    const error = mailError('Mail command failed', {
+      code: 'EENVELOPE',
+      command: 'MAIL FROM',
+      responseCode: 451,
+      response: '451 later',
+      rejectedErrors: [rejected('a@x.example', 503, '503 5.5.1 MAIL comes first')],
+    });
+    expect(failuresFromError(error, ['a@x.example'])).toMatchObject([
+      { kind: 'reply', phase: 'envelope', reply: { code: 451 }, command: 'MAIL FROM' },
+    ]);
+  });
+
   test('who has none shares the failure of all, the very same object', () => {
     const error = mailError('Message failed', {
       code: 'EMESSAGE',

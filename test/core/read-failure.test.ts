@@ -40,6 +40,18 @@ describe('a failure that others made', () => {
     ],
     [{ kind: 'lost', code: 'EX', message: 'x' }, undefined],
     [
+      { kind: 'reply', phase: 'envelope', reply: { code: 550, text: 'x' }, command: 'MAIL FROM' },
+      { kind: 'reply', phase: 'envelope', reply: { code: 550, text: 'x' }, command: 'MAIL FROM' },
+    ],
+    [
+      { kind: 'reply', phase: 'envelope', reply: { code: 550, text: 'x' }, command: 'MAIL FROM:<a@b.example>' },
+      { kind: 'reply', phase: 'envelope', reply: { code: 550, text: 'x' } },
+    ],
+    [
+      { kind: 'lost', phase: 'session', code: 'EAUTH', message: 'x', command: 'AUTH XOAUTH2' },
+      { kind: 'lost', phase: 'session', code: 'EAUTH', message: 'x', command: 'AUTH XOAUTH2' },
+    ],
+    [
       { kind: 'aborted', message: 'x\r\ny', last: {} },
       { kind: 'aborted', message: 'x?\ny' },
     ],

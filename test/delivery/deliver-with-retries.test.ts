@@ -176,4 +176,31 @@ describe('otherwise', () => {
     await expect(retry()).rejects.toThrow('after close()');
     expect(times()).toEqual([]);
   });
+
+  test('everything that is wrong is told at once', async () => {
+    const { deliverer } = setUpRetries({});
+    const wrong = async (...given: readonly unknown[]): Promise<string[]> => {
+      const error = await (deliverWithRetries as (...all: readonly unknown[]) => Promise<unknown>)(...given).catch(
+        (thrown: unknown) => thrown,
+      );
+      if (!(error instanceof RouteConfigError)) throw new Error('it was no RouteConfigError', { cause: error });
+      return error.problems.map(({ path }) => path);
+    };
+    const mail = { envelope: { from: SENDER, to: [USER] }, message: MESSAGE };
+    expect(await wrong(deliverer, mail, { foo: 1 })).toEqual(['options.foo']);
+    expect(await wrong(deliverer, mail, { via: { relay: 'a' } })).toEqual(['options.via']);
+    expect(await wrong(deliverer, mail, null)).toEqual(['options']);
+    expect(await wrong(undefined, mail)).toEqual(['deliverer']);
+    expect(await wrong(deliverer)).toEqual(['envelope', 'message']);
+    expect(
+      await wrong(null, { ...mail, message: 5 }, { id: '', profile: { foo: 1, maxRetries: -1 }, signal: {} }),
+    ).toEqual([
+      'deliverer',
+      'message',
+      'options.id',
+      'options.signal',
+      'options.profile.foo',
+      'options.profile.maxRetries',
+    ]);
+  });
 });

@@ -19,6 +19,9 @@ import manifest from '../../package.json' with { type: 'json' };
 import { problemsOf } from '../core/problems-of.js';
 import { MAIL, refusal, withRouted } from './routed.js';
 
+/** `.` and its line end, which nodemailer counts. */
+const FINAL_DOT = 3;
+
 const bodyOf = (data: Buffer | undefined): string => data?.toString() ?? '';
 
 describe('sendMail', () => {
@@ -35,7 +38,7 @@ describe('sendMail', () => {
       });
       expect(info.messageId).toMatch(/^<.+@sender\.example>$/);
       expect(info).not.toHaveProperty('rejectedErrors');
-      expect(info.messageSize).toBe(first.messages[0]!.data.length);
+      expect(info.messageSize).toBe(first.messages[0]!.data.length + FINAL_DOT);
       expect(info.envelopeTime).toBeGreaterThanOrEqual(0);
       expect(info.messageTime).toBeGreaterThanOrEqual(0);
       expect(info.outcome.recipients.map(({ status }) => status)).toEqual(['delivered', 'delivered', 'delivered']);
@@ -192,7 +195,14 @@ describe('when recipients are refused', () => {
   const EVERYWHERE: readonly [string, object][] = [
     ['550@rcpt 5.1.1 nobody', { code: 'EENVELOPE', responseCode: 550, response: '550 5.1.1 nobody', permanent: true }],
     ['554@final-reply 5.7.1 spam', { code: 'EMESSAGE', command: 'DATA', responseCode: 554, permanent: true }],
+    [
+      '550@mail 5.7.1 not you',
+      { code: 'EENVELOPE', command: 'MAIL FROM', message: 'Mail command failed: 550 5.7.1 not you' },
+    ],
+    ['554@data 5.7.1 no', { code: 'EENVELOPE', command: 'DATA', message: 'Data command failed: 554 5.7.1 no' }],
     ['450@rcpt 4.2.1 busy', { code: 'EDEFERRED', responseCode: 450, pending: ['user@example.com'], permanent: false }],
+    ['451@mail', { code: 'EDEFERRED', command: 'MAIL FROM' }],
+    ['451@data', { code: 'EDEFERRED', command: 'DATA' }],
     ['554@greeting go away', { code: 'EDEFERRED', responseCode: 554, permanent: false }],
     ['refused', { code: 'EDEFERRED', originalCode: 'ECONNREFUSED' }],
     ['close@ehlo', { code: 'EDEFERRED' }],
@@ -337,7 +347,7 @@ describe('large messages', () => {
         await first.until(({ open }) => open > 0);
         expect(readdirSync(spoolDirectory)).toEqual([]);
         const info = await sending;
-        expect(info.messageSize).toBe(second.messages[0]!.data.length);
+        expect(info.messageSize).toBe(second.messages[0]!.data.length + FINAL_DOT);
         expect(first.received[0]!.data.equals(second.messages[0]!.data)).toBe(true);
       },
     );

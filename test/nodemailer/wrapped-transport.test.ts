@@ -469,6 +469,25 @@ describe('a transport that somebody wrote', () => {
     });
   });
 
+  it('what it says of a wrong password is what verify() says', async () => {
+    const said = { code: 'EAUTH', command: 'AUTH PLAIN', responseCode: 535, response: '535 5.7.8 no' };
+    const own = { send: () => undefined, verify: (done: Callback) => done(Object.assign(new Error('no'), said)) };
+    const routes = defineRoutes({ relays: { own: { transport: own } }, routes: [], otherwise: 'reject' });
+    const error: unknown = await new RoutedTransport({ routes }).verify().catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ ...said, relays: ['own'] });
+    expect(error).not.toHaveProperty('originalCode');
+  });
+
+  it('one that never answers is named, and not waited for for ever', async () => {
+    const silent = { send: () => undefined, verify: () => undefined };
+    const routes = defineRoutes({ relays: { silent: { transport: silent } }, routes: [], otherwise: 'reject' });
+    await expect(new RoutedTransport({ routes, attemptTimeoutMs: 20 }).verify()).rejects.toMatchObject({
+      message: 'relays that cannot be used: silent: no answer within 20 ms',
+      code: 'ETIMEDOUT',
+      relays: ['silent'],
+    });
+  });
+
   it('is asked to verify', async () => {
     const failing = { send: () => undefined, verify: () => Promise.reject(new Error('wrong key')) };
     const able = { send: () => undefined, verify: (done: Callback) => done(null, true) };
@@ -479,7 +498,7 @@ describe('a transport that somebody wrote', () => {
       otherwise: 'reject',
     });
     const routed = new RoutedTransport({ routes });
-    await expect(createTransport(routed).verify()).rejects.toMatchObject({ relays: ['failing'] });
+    await expect(createTransport(routed).verify()).rejects.toMatchObject({ relays: ['failing'], code: 'ECONNECTION' });
   });
 });
 
