@@ -28,8 +28,13 @@ interface Both {
 
 type Action = 'sendMail' | 'verify';
 
+type Provide = (user: string, renew: boolean, done: (error: Error) => void) => void;
+
 interface Via {
-  readonly auth?: { readonly user: string; readonly pass: string; readonly method?: string };
+  readonly auth?:
+    | { readonly user: string; readonly pass: string; readonly method?: string }
+    | { readonly type: 'OAuth2'; readonly user: string; readonly provisionCallback: Provide };
+  readonly requireTLS?: boolean;
 }
 
 async function failed(what: Promise<unknown>): Promise<Fields> {
@@ -44,11 +49,11 @@ interface Transporters {
 }
 
 async function withBoth<T>(
-  { script, auth, wrapped = false }: Via & { readonly script?: string; readonly wrapped?: boolean },
+  { script, auth, requireTLS = false, wrapped = false }: Via & { readonly script?: string; readonly wrapped?: boolean },
   use: (transporters: Transporters) => Promise<T>,
 ): Promise<T> {
   const server = await startSmtpServer({ ...(script !== undefined && { script }), ...(auth && { auth: () => true }) });
-  const relay = { host: server.host, port: server.port, ...(auth && { auth }) };
+  const relay = { host: server.host, port: server.port, requireTLS, ...(auth && { auth }) };
   const own = createTransport(relay);
   const transport = new RoutedTransport({
     routes: defineRoutes({
@@ -79,6 +84,10 @@ const withoutAbsent = (fields: object) =>
 
 const PASSWORD = { auth: { user: 'ada', pass: 'secret' } };
 
+const NO_TOKEN: Via = {
+  auth: { type: 'OAuth2', user: 'ada', provisionCallback: (_user, _renew, done) => done(new Error('no token')) },
+};
+
 const BEFORE_MAIL: readonly [string, Via][] = [
   ['554@greeting 5.3.2 go away', {}],
   ['554@ehlo no', {}],
@@ -86,6 +95,8 @@ const BEFORE_MAIL: readonly [string, Via][] = [
   ['535@auth 5.7.8 wrong', PASSWORD],
   ['535@auth 5.7.8 wrong', { auth: { ...PASSWORD.auth, method: 'LOGIN' } }],
   ['454@auth 4.7.0 later', PASSWORD],
+  ['502@starttls no', { requireTLS: true }],
+  ['250', NO_TOKEN],
   ['refused', {}],
 ];
 

@@ -8,7 +8,7 @@ import { memoryQueue } from 'smtp-routes/queue';
 import { startSmtpServer } from 'smtp-routes/testing';
 import { describe, expect, it } from 'vitest';
 import { makeQueue } from './array-queue.js';
-import { MAIL, refusal, withRouted } from './routed.js';
+import { FINAL_DOT, MAIL, refusal, withRouted } from './routed.js';
 
 describe('with a queue', () => {
   it('resolves with what the first attempt gave', async () => {
@@ -37,7 +37,7 @@ describe('with a queue', () => {
       });
       expect(info).not.toHaveProperty('rejectedErrors');
       await made().attempt('q1');
-      expect(first.messages[0]!.data.length).toBe(info.messageSize);
+      expect(first.messages[0]!.data.length).toBe(info.messageSize - FINAL_DOT);
       expect(made().waiting.size).toBe(0);
     });
   });

@@ -17,10 +17,7 @@ import { recordEvents, ScriptedTransport } from 'smtp-routes/testing';
 import { describe, expect, it, test } from 'vitest';
 import manifest from '../../package.json' with { type: 'json' };
 import { problemsOf } from '../core/problems-of.js';
-import { MAIL, refusal, withRouted } from './routed.js';
-
-/** `.` and its line end, which nodemailer counts. */
-const FINAL_DOT = 3;
+import { FINAL_DOT, MAIL, refusal, withRouted } from './routed.js';
 
 const bodyOf = (data: Buffer | undefined): string => data?.toString() ?? '';
 

@@ -25,6 +25,9 @@ export interface RoutedSetUp {
   readonly options?: RoutedTransportOptions;
 }
 
+/** `.` and its line end, which `messageSize` counts as nodemailer does. */
+export const FINAL_DOT = 3;
+
 export const MAIL = {
   from: 'App <app@sender.example>',
   to: 'user@example.com',
