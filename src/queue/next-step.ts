@@ -57,7 +57,7 @@ export interface Step {
 const HISTORY = 20;
 
 export function nextStep({ entry, outcome, profile, onPossiblyDelivered, now, dice }: StepInput): Step {
-  const results = new Map(outcome.recipients.map((result) => [recipientKey(result.recipient), result]));
+  const results = byRecipient(outcome);
   const firstAttemptAt = entry.firstAttemptAt ?? now;
   const schedule = nextRetry({ ...entry, firstAttemptAt }, profile, now, dice);
   const timeUp = firstAttemptAt + profile.maxQueueTimeMs;
@@ -107,6 +107,18 @@ export function nextStep({ entry, outcome, profile, onPossiblyDelivered, now, di
     const { at, retries } = schedule;
     return { then: 'again', at, entry: { ...rest, firstAttemptAt, retries, recipients: left } };
   }
+}
+
+const found = new WeakMap<DeliveryOutcome, ReadonlyMap<string, RecipientOutcome>>();
+
+/** Found once for each outcome: a message has an entry for each domain, and there may be thousands. */
+function byRecipient(outcome: DeliveryOutcome): ReadonlyMap<string, RecipientOutcome> {
+  let results = found.get(outcome);
+  if (!results) {
+    results = new Map(outcome.recipients.map((result) => [recipientKey(result.recipient), result]));
+    found.set(outcome, results);
+  }
+  return results;
 }
 
 type Failing = Extract<RecipientOutcome, { failure: Failure }>;

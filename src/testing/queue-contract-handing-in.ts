@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { Readable } from 'node:stream';
 import type { ContractCase } from './contract.js';
-import { mailTo, queueCase, statuses, until, waiting, type QueueSetting } from './queue-stage.js';
+import { mailTo, queueCase, RETRY_MS, statuses, until, waiting, type QueueSetting } from './queue-stage.js';
 
 const REASON = new Error('waited long enough');
 
@@ -25,6 +25,17 @@ export const queueTakesOver: readonly ContractCase<QueueSetting>[] = [
     const sent = new Map(transport.trace.map(({ recipients, body }) => [recipients[0], body?.toString('latin1')]));
     assert.equal(sent.get('source@a.test'), original);
     assert.equal(sent.get('bytes@b.test'), 'Subject: original\r\n\r\n');
+  }),
+
+  queueCase('a message to thousands of domains goes out, and comes back', async ({ open, pass }) => {
+    const { queue } = await open({ smarthost: ['450@mail later', '250'] });
+    const to = Array.from({ length: 4_500 }, (_, i) => `user@domain${String(i)}.test`);
+    await queue.submit(mailTo(...to));
+    assert.equal((await queue.counters()).active, 4_500);
+    await queue.runDue();
+    await pass(RETRY_MS);
+    await queue.runDue();
+    assert.equal((await queue.counters()).active, 0);
   }),
 
   queueCase('an abort after the message is stored ends the waiting alone', async ({ open }) => {

@@ -60,13 +60,14 @@ async function onRedis(): Promise<EnginePlace> {
     openFar: (name, options) => bullmqQueue({ ...options, name, connection: connect(cable.port) }),
     openForgetful: (name, options) => {
       const connection = connect(server.port);
+      const client: RedisClient = connection;
       let forgets = true;
       // As ioredis does with what was under way when its connection broke.
       const call: RedisClient['call'] = async (command, ...args) => {
-        const answer = await connection.call(command, ...args);
+        const answer = await client.call(command, ...args);
         if (!command.startsWith('EVAL') || !forgets) return answer;
         forgets = false;
-        return await connection.call(command, ...args);
+        return await client.call(command, ...args);
       };
       const forgetful = new Proxy(connection, {
         get: (target, key) => {

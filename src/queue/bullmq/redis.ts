@@ -5,9 +5,11 @@
  */
 import { createHash } from 'node:crypto';
 
+type Argument = string | number | Buffer;
+
 export interface RedisClient {
-  call(command: string, ...args: (string | number | Buffer)[]): Promise<unknown>;
-  callBuffer(command: string, ...args: (string | number | Buffer)[]): Promise<unknown>;
+  call(command: string, ...args: (Argument | Argument[])[]): Promise<unknown>;
+  callBuffer(command: string, ...args: (Argument | Argument[])[]): Promise<unknown>;
 }
 
 export type Command = readonly (string | number | Uint8Array)[];
@@ -73,7 +75,7 @@ export async function readFields(
  * left things.
  */
 export async function guarded(redis: RedisClient, steps: readonly Guarded[]): Promise<boolean[]> {
-  const args: (string | number | Buffer)[] = [];
+  const args: Argument[] = [];
   for (const { guard, commands } of steps) {
     if ('key' in guard) args.push('version', guard.key, guard.version, guard.next, '');
     else args.push('new', guard.ids, guard.id, guard.seq, guard.ended);
@@ -88,7 +90,8 @@ export async function guarded(redis: RedisClient, steps: readonly Guarded[]): Pr
   const [first] = steps;
   if (!first) return [];
   const key = 'key' in first.guard ? first.guard.key : first.guard.ids;
-  const answers = await evaluate(SCRIPT, (...how) => redis.call(...how, 1, key, ...args) as Promise<number[]>);
+  // As a list: a message to thousands of domains has more arguments than a call may have.
+  const answers = await evaluate(SCRIPT, (...how) => redis.call(...how, 1, key, args) as Promise<number[]>);
   return answers.map((one) => one === 1);
 }
 
@@ -110,6 +113,6 @@ function shaOf(script: string): string {
   return sha;
 }
 
-function asArgument(value: string | number | Uint8Array): string | number | Buffer {
+function asArgument(value: string | number | Uint8Array): Argument {
   return value instanceof Uint8Array && !Buffer.isBuffer(value) ? Buffer.from(value) : value;
 }

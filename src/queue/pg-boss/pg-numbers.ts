@@ -7,7 +7,7 @@ import { shownCounters, type Counts } from '../domain-tally.js';
 import type { DomainChange } from '../engine/mail-record.js';
 import type { PgRunner } from './pg-pool.js';
 import type { Tables } from './pg-schema.js';
-import { valuesOf } from './pg-values.js';
+import { runWithValues } from './pg-values.js';
 
 const SHARDS = 16;
 const COUNTED = ['delivered', 'soft_bounces', 'dns', 'refused', 'expired', 'other', 'discarded', 'removed'] as const;
@@ -40,26 +40,25 @@ export class PgNumbers {
 
   /** Within a transaction: a row for each domain, in the order of names, so that locks are taken in one order. */
   async add(client: PgRunner, changes: readonly DomainChange[]): Promise<void> {
-    if (changes.length === 0) return;
-    const { text, values } = valuesOf(
-      ['text', 'smallint', ...SUMMED.map(() => 'bigint'), 'text', 'float8', 'text'],
-      sumsOf(changes).map(({ domain, sums, attempt, failure }) => [
-        domain,
-        this.#shard,
-        ...SUMMED.map((name) => sums[name]),
-        attempt?.state,
-        attempt?.at,
-        failure && JSON.stringify(failure),
-      ]),
-    );
+    const types = ['text', 'smallint', ...SUMMED.map(() => 'bigint'), 'text', 'float8', 'text'];
+    const rows = sumsOf(changes).map(({ domain, sums, attempt, failure }) => [
+      domain,
+      this.#shard,
+      ...SUMMED.map((name) => sums[name]),
+      attempt?.state,
+      attempt?.at,
+      failure && JSON.stringify(failure),
+    ]);
     const sums = SUMMED.map((name) => `${name} = c.${name} + excluded.${name}`);
     const seen = ['state', 'last_attempt_at', 'last_failure'].map(
       (name) => `${name} = coalesce(excluded.${name}, c.${name})`,
     );
-    await client.query(
-      `INSERT INTO ${this.#tables.count} AS c VALUES ${text}
-       ON CONFLICT (domain, shard) DO UPDATE SET ${[...sums, ...seen].join(', ')}`,
-      values,
+    await runWithValues(types, rows, ({ text, values }) =>
+      client.query(
+        `INSERT INTO ${this.#tables.count} AS c VALUES ${text}
+         ON CONFLICT (domain, shard) DO UPDATE SET ${[...sums, ...seen].join(', ')}`,
+        values,
+      ),
     );
   }
 

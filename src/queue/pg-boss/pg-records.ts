@@ -10,7 +10,7 @@ import type { PgBossJobs, JobMove } from './pg-boss-jobs.js';
 import type { PgNumbers } from './pg-numbers.js';
 import type { PgRunner } from './pg-pool.js';
 import type { Tables } from './pg-schema.js';
-import { valuesOf } from './pg-values.js';
+import { runWithValues, valuesOf } from './pg-values.js';
 
 export type PgStep =
   /** `tried`: its number, if it was carried out before and nobody knows whether that holds. */
@@ -187,20 +187,18 @@ export class PgRecords {
       }
     }
     const { entry } = this.#tables;
-    if (gone.length > 0) {
-      const { text, values } = valuesOf(['bigint', 'int'], gone);
-      await client.query(
+    await runWithValues(['bigint', 'int'], gone, ({ text, values }) =>
+      client.query(
         `DELETE FROM ${entry} e USING (VALUES ${text}) AS c (seq, n) WHERE e.seq = c.seq AND e.n = c.n`,
         values,
-      );
-    }
-    if (moved.length > 0) {
-      const { text, values } = valuesOf(['bigint', 'int', 'float8'], moved);
-      await client.query(
+      ),
+    );
+    await runWithValues(['bigint', 'int', 'float8'], moved, ({ text, values }) =>
+      client.query(
         `UPDATE ${entry} e SET retry_at = c.at FROM (VALUES ${text}) AS c (seq, n, at) WHERE e.seq = c.seq AND e.n = c.n`,
         values,
-      );
-    }
+      ),
+    );
   }
 }
 

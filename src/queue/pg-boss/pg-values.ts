@@ -9,6 +9,19 @@ export interface Values {
   readonly values: unknown[];
 }
 
+/** The protocol counts the parameters of a statement in 16 bits. */
+const MAX_PARAMETERS = 65_535;
+
+/** The same for any number of rows, in as many statements as they need. */
+export async function runWithValues(
+  types: readonly string[],
+  rows: readonly (readonly unknown[])[],
+  run: (values: Values) => Promise<unknown>,
+): Promise<void> {
+  const most = Math.floor(MAX_PARAMETERS / types.length);
+  for (let at = 0; at < rows.length; at += most) await run(valuesOf(types, rows.slice(at, at + most)));
+}
+
 export function valuesOf(types: readonly string[], rows: readonly (readonly unknown[])[]): Values {
   const text = rows.map((_row, i) => {
     const cells = types.map((type, k) => `$${String(i * types.length + k + 1)}${i === 0 ? `::${type}` : ''}`);
