@@ -4,7 +4,7 @@
 import { abortError } from './abort-error.js';
 
 export interface InTime<T> {
-  readonly signal: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   readonly limitMs?: number | undefined;
   /** Gets rid of a result that nobody waits for any more. */
   readonly tooLate?: (late: T) => unknown;
@@ -18,18 +18,20 @@ export function inTime<T>(work: Promise<T>, { signal, limitMs, tooLate }: InTime
       if (!waiting) return;
       waiting = false;
       clearTimeout(timer);
-      signal.removeEventListener('abort', onAbort);
+      signal?.removeEventListener('abort', onAbort);
       settle();
     };
     const giveUp = (error: Error): void => stop(() => reject(error));
-    const onAbort = (): void => giveUp(abortError(signal));
+    const onAbort = (): void => {
+      if (signal) giveUp(abortError(signal));
+    };
     const onLimit = (): void => giveUp(Object.assign(new Error('Connection timeout'), { code: 'ETIMEDOUT' }));
     const timer = limitMs === undefined ? undefined : setTimeout(onLimit, limitMs);
-    signal.addEventListener('abort', onAbort);
+    signal?.addEventListener('abort', onAbort);
     work.then(
       (result) => (waiting ? stop(() => resolve(result)) : tooLate?.(result)),
       (error: unknown) => giveUp(error as Error),
     );
-    if (signal.aborted) onAbort();
+    if (signal?.aborted) onAbort();
   });
 }

@@ -86,11 +86,17 @@ function codesOfLoss(code: string, command: string): { readonly code: string; re
 
 /** The same fields of an error that has them, as nodemailer's and ours have: none that are absent. */
 export function fieldsOfError(error: object | undefined): Partial<NodemailerErrorFields> {
-  const given = (error ?? {}) as Partial<NodemailerErrorFields>;
-  return Object.fromEntries(FIELDS.flatMap((name) => (given[name] === undefined ? [] : [[name, given[name]]])));
+  return fieldsThere<NodemailerErrorFields>(error, FIELDS);
 }
 
 const FIELDS = ['code', 'command', 'originalCode', 'responseCode', 'response'] as const;
+
+/** Those of the named fields that an error has. */
+export function fieldsThere<Fields>(error: unknown, names: readonly (keyof Fields & string)[]): Partial<Fields> {
+  const given = Object(error) as Partial<Fields>;
+  const there = names.filter((name) => given[name] !== undefined).map((name) => [name, given[name]]);
+  return Object.fromEntries(there) as Partial<Fields>;
+}
 
 /** What a failure says, for an error message. */
 export function sayFailure(failure: Failure): string {

@@ -57,7 +57,6 @@ export interface RoutedServices {
 const DEFAULT_SPOOL_ABOVE = 2 ** 20;
 const DEFAULT_IDLE_BELOW = 20;
 const CLOSE_TIMEOUT_MS = 30_000;
-const NEVER = new AbortController().signal;
 /** As a delivery as a whole. */
 const DEFAULT_LIMIT_MS = 30 * 60_000;
 
@@ -82,7 +81,7 @@ export function routedServices(options: RoutedTransportOptions): RoutedServices 
       // The queue first: it still delivers. Then its deliveries are ended, and it stores what became of them.
       const closing = Promise.resolve((ownQueue as { close?: () => Promise<void> } | undefined)?.close?.());
       const startedAt = performance.now();
-      await inTime(closing, { signal: NEVER, limitMs: timeoutMs }).catch(() => undefined);
+      await inTime(closing, { limitMs: timeoutMs }).catch(() => undefined);
       await owned?.deliverer.close({ timeoutMs: Math.max(0, timeoutMs - (performance.now() - startedAt)) });
       await closing;
     },

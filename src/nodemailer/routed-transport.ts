@@ -108,7 +108,7 @@ export class RoutedTransport extends EventEmitter {
     try {
       const { deliverer, limitMs } = this.#services;
       if (deliverer && hasWrappedRelay(deliverer.routes) && hasStreamParts(mail)) {
-        await readStreamParts(mail, { signal: signal ?? new AbortController().signal, limitMs });
+        await readStreamParts(mail, { signal, limitMs });
       }
       return await renderMessage(mail.message, { ...this.#services, signal });
     } catch (error) {

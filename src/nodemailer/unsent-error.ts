@@ -3,10 +3,14 @@
  */
 import type { DeliveryOutcome } from '../core/outcome.js';
 import { errorMessage } from '../core/error-message.js';
+import { fieldsThere } from './nodemailer-error.js';
 import { RoutedMailError, recipientError, type StreamErrorFields } from './routed-mail-error.js';
 
 /** `EENVELOPE` no recipients, `ESTREAM` it could not be read, `EABORT` the signal, `ECONNECTION` closed, `EQUEUE` not stored, `ECONFIG`. */
 export type UnsentCode = 'EENVELOPE' | 'ESTREAM' | 'EABORT' | 'ECONNECTION' | 'EQUEUE' | 'ECONFIG';
+
+/** Where the system or a server said no. */
+const UNREADABLE = ['errno', 'syscall', 'path', 'sourceUrl'] as const;
 
 /** Every recipient is open: nothing was sent, and the app may send the message again. */
 export function unsentError(code: UnsentCode, cause: unknown, to: readonly string[]): RoutedMailError {
@@ -22,7 +26,6 @@ export function unsentError(code: UnsentCode, cause: unknown, to: readonly strin
     attempts: [],
   };
   const original = (cause as { code?: unknown } | null)?.code;
-  const unreadable = code === 'ESTREAM' ? whatWasUnreadable(cause) : {};
   return new RoutedMailError(code === 'EABORT' ? 'Message sending aborted' : said, {
     code,
     outcome,
@@ -31,18 +34,6 @@ export function unsentError(code: UnsentCode, cause: unknown, to: readonly strin
       result.status === 'queue-for-later' ? [Object.assign(recipientError(result), { code })] : [],
     ),
     ...(typeof original === 'string' && original !== code && { originalCode: original }),
-    ...unreadable,
+    ...(code === 'ESTREAM' && fieldsThere<StreamErrorFields>(cause, UNREADABLE)),
   });
-}
-
-/** Where the system or a server said no, as far as it is told. */
-function whatWasUnreadable(cause: unknown): StreamErrorFields {
-  if (typeof cause !== 'object' || cause === null) return {};
-  const { errno, syscall, path, sourceUrl } = cause as StreamErrorFields;
-  return {
-    ...(errno !== undefined && { errno }),
-    ...(syscall !== undefined && { syscall }),
-    ...(path !== undefined && { path }),
-    ...(sourceUrl !== undefined && { sourceUrl }),
-  };
 }

@@ -78,11 +78,9 @@ const IN_BRACKETS = /<([^<>]+)>$/;
 export function failedReports(error: unknown, end: WrappedEnd): readonly RecipientReport[] {
   const { recipients, bodies, smtp } = end;
   bodies.seal();
-  const told = error as Partial<Record<'code' | 'command' | 'rejectedErrors', unknown>> | null;
-  // After a refused MAIL, the 503s to the RCPTs pipelined behind it say nothing.
-  const ofRcpt = told?.command === 'MAIL FROM' ? undefined : (told?.rejectedErrors ?? bodies.rejectedErrors);
+  const told = error as { readonly code?: unknown; readonly rejectedErrors?: unknown } | null;
   const failures = smtp
-    ? failuresFromError(withRefusals(error, ofRcpt), recipients)
+    ? failuresFromError(withRefusals(error, told?.rejectedErrors ?? bodies.rejectedErrors), recipients)
     : recipients.map(() => failureFromOther(error));
   return recipients.map((recipient, i) => {
     const failure = failures[i] ?? failureFromOther(error);
