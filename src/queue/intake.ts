@@ -81,9 +81,10 @@ export class Intake {
     const claim = awaited || hasPlaces ? { by: workers.by(), now: this.#options.clock.now() } : undefined;
     let entries: Claim['entries'] = [];
     try {
-      const { known, size, claimed, body = mail.body } = await this.#options.store.put(mail, claim);
+      const put = await this.#options.store.put(mail, claim);
+      const { known, size, claimed } = put;
       entries = claimed;
-      if (claimed.length === 0) {
+      if (put.known || claimed.length === 0) {
         if (!known) workers.poke();
         return {
           known,
@@ -91,8 +92,7 @@ export class Intake {
           ...(awaited && !known && { attempt: Promise.resolve(withSuspended(mail, [], this.#options.clock.now())) }),
         };
       }
-      const { message } = mail;
-      const theirs: Claim = { message: { ...message, size }, body, entries: claimed };
+      const theirs: Claim = { message: { ...mail.message, size }, body: put.body, entries: claimed };
       if (!awaited) {
         void workers.run(theirs);
         return { known, size };

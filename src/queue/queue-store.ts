@@ -47,16 +47,20 @@ export interface Claim {
   readonly entries: readonly ClaimedEntry[];
 }
 
-export interface Put {
-  /** The name was given before: nothing was stored. */
-  readonly known: boolean;
+export type Put = {
   /** Bytes of the body. */
   readonly size: number;
   /** What was claimed along with it; entries of suspended domains are not. */
   readonly claimed: readonly ClaimedEntry[];
-  /** What was stored, for whoever claimed something: the app may do with its own copy what it likes. */
-  readonly body?: Message;
-}
+} & (
+  | {
+      readonly known: false;
+      /** What was stored: the app may do with its own copy what it likes. */
+      readonly body: Message;
+    }
+  /** The name was given before: nothing was stored. */
+  | { readonly known: true }
+);
 
 export interface ClaimRequest {
   readonly by: ClaimBy;

@@ -9,6 +9,14 @@ export interface Values {
   readonly values: unknown[];
 }
 
+export function valuesOf(types: readonly string[], rows: readonly (readonly unknown[])[]): Values {
+  const text = rows.map((_row, i) => {
+    const cells = types.map((type, k) => `$${String(i * types.length + k + 1)}${i === 0 ? `::${type}` : ''}`);
+    return `(${cells.join(',')})`;
+  });
+  return { text: text.join(', '), values: rows.flat() };
+}
+
 /** The protocol counts the parameters of a statement in 16 bits. */
 const MAX_PARAMETERS = 65_535;
 
@@ -20,12 +28,4 @@ export async function runWithValues(
 ): Promise<void> {
   const most = Math.floor(MAX_PARAMETERS / types.length);
   for (let at = 0; at < rows.length; at += most) await run(valuesOf(types, rows.slice(at, at + most)));
-}
-
-export function valuesOf(types: readonly string[], rows: readonly (readonly unknown[])[]): Values {
-  const text = rows.map((_row, i) => {
-    const cells = types.map((type, k) => `$${String(i * types.length + k + 1)}${i === 0 ? `::${type}` : ''}`);
-    return `(${cells.join(',')})`;
-  });
-  return { text: text.join(', '), values: rows.flat() };
 }
