@@ -62,6 +62,8 @@ async function work(url: string, smtpPort: number): Promise<void> {
     onEvent: (event) => event.type === 'done' && process.send?.('delivered'),
   });
   queue.start({ keepAlive: true });
+  await queue.counters(); // the queue answers
+  process.send?.('ready');
   await new Promise((resolve) => process.once('message', resolve));
   await queue.close();
   await deliverer.close();
@@ -121,10 +123,11 @@ async function show(url: string): Promise<void> {
     fork(fileURLToPath(import.meta.url), [...args, url, String(server.port)]);
   const delivered = new Map<string, number>();
   const workers = new Map<string, ChildProcess>();
-  const startWorker = (name: string): void => {
+  const startWorker = async (name: string): Promise<void> => {
     const worker = start('worker');
     workers.set(name, worker);
     delivered.set(name, 0);
+    await new Promise((resolve) => worker.once('message', resolve));
     worker.on('message', () => {
       delivered.set(name, (delivered.get(name) ?? 0) + 1);
       // In the middle of it. What it had begun is given to others.
@@ -132,10 +135,11 @@ async function show(url: string): Promise<void> {
       worker.kill('SIGKILL');
       workers.delete(name);
       console.log('worker 2 is killed; worker 4 takes its place');
-      startWorker('worker 4');
+      void startWorker('worker 4');
     });
   };
-  for (const name of ['worker 1', 'worker 2', 'worker 3']) startWorker(name);
+  // Only then the mail: otherwise the first to be there might take it all.
+  await Promise.all(['worker 1', 'worker 2', 'worker 3'].map(startWorker));
   const producer = start('producer');
   await new Promise((resolve) => producer.once('exit', resolve));
   for (const worker of workers.values()) worker.send('end');
