@@ -123,7 +123,7 @@ export class BullmqEngine implements Engine {
 
   async waiting(domain: string, limit: number): Promise<{ readonly seq: number; readonly dueAt: number }[]> {
     const key = this.#keys.retries(domain);
-    const flat = (await this.#redis.call('ZRANGE', key, 0, limit - 1, 'WITHSCORES')) as string[];
+    const flat = flatScores(await this.#redis.call('ZRANGE', key, 0, limit - 1, 'WITHSCORES'));
     return flat.flatMap((member, i) =>
       i % 2 === 0 ? [{ seq: placeOf(Number(member)).seq, dueAt: Number(flat[i + 1]) }] : [],
     );
@@ -138,7 +138,7 @@ export class BullmqEngine implements Engine {
   }
 
   async nextAlarmAt(): Promise<number | undefined> {
-    const [, at] = (await this.#redis.call('ZRANGE', this.#keys.alarms, 0, 0, 'WITHSCORES')) as string[];
+    const [, at] = flatScores(await this.#redis.call('ZRANGE', this.#keys.alarms, 0, 0, 'WITHSCORES'));
     return at === undefined ? undefined : Number(at);
   }
 
@@ -203,4 +203,9 @@ export class BullmqEngine implements Engine {
     await this.#commits.settled();
     await this.#jobs.close();
   }
+}
+
+/** Members and scores in turn; ioredis 6, which speaks RESP3, answers pairs. */
+function flatScores(answer: unknown): string[] {
+  return (answer as (string | string[])[]).flat();
 }

@@ -31,6 +31,8 @@ export class EngineClaims {
   readonly #onSetAside: (what: SetAside) => void;
   /** Claims taken over from silent holders, since last asked. */
   #silent = 0;
+  /** Domains whose mail was put off as suspended, since last asked. */
+  #putOff = new Set<string>();
 
   constructor(
     engine: Engine,
@@ -98,6 +100,7 @@ export class EngineClaims {
         if (status === 'waiting' ? dueAt > now : !isSilent(one, now)) return false;
         const until = room.take(entry.domain);
         if (until !== undefined) notBefore.set(entry.domain, until);
+        if (room.isSuspended(entry.domain)) this.#putOff.add(entry.domain);
         else if (status === 'in-flight') this.#silent++;
         return until === undefined;
       });
@@ -118,6 +121,12 @@ export class EngineClaims {
       this.#onSetAside({ id: message.id, reason: 'its body is missing' });
       return [];
     });
+  }
+
+  putOffAsSuspended(): ReadonlySet<string> {
+    const domains = this.#putOff;
+    this.#putOff = new Set();
+    return domains;
   }
 
   takenFromSilent(): number {
@@ -147,9 +156,13 @@ class Room {
     this.#now = now;
   }
 
+  isSuspended(domain: string): boolean {
+    return this.#suspended.domains.has(domain);
+  }
+
   /** Takes a place; if there is none, answers until when to put it off. */
   take(domain: string): number | undefined {
-    if (this.#suspended.domains.has(domain)) return this.#now + SUSPENDED_PAUSE_MS;
+    if (this.isSuspended(domain)) return this.#now + SUSPENDED_PAUSE_MS;
     const taken = this.#taken.get(domain) ?? 0;
     if (!this.#shares.hasRoom(domain, taken)) return this.#pace.putOff(domain, this.#now);
     this.#taken.set(domain, taken + 1);

@@ -105,7 +105,16 @@ export class EngineStore implements QueueStore {
   async claim(request: ClaimRequest): Promise<Claim[]> {
     const claims = await this.#claims.claimDue(request);
     for (const { entries } of claims) this.#note(entries);
+    await this.#ringResumed();
     return claims;
+  }
+
+  /** Somebody may have resumed a domain, and rung, just before its mail was put off here. */
+  async #ringResumed(): Promise<void> {
+    const putOff = this.#claims.putOffAsSuspended();
+    if (putOff.size === 0) return;
+    const { domains } = await this.#engine.suspended();
+    for (const domain of putOff) if (!domains.has(domain)) await this.#windows.ring(domain, this.#clock.now());
   }
 
   async claimMatching(by: ClaimBy, window: Window): Promise<Altered & { readonly claims: readonly Claim[] }> {
