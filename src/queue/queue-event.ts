@@ -61,7 +61,7 @@ export type QueueEvent =
   | { readonly type: 'woken'; readonly at: number; readonly domain: string; readonly entries: number }
   /** What is stored cannot be read: put aside, not deleted, never tried. */
   | { readonly type: 'set-aside'; readonly at: number; readonly id?: string; readonly reason: string }
-  /** The result came after the lease had gone to another worker. What was delivered is still recorded. */
+  /** The result came after the lease had gone to another worker, or was stored before (on Redis, where an answer is lost). What was delivered is still recorded. */
   | { readonly type: 'lease-lost'; readonly at: number; readonly id: string; readonly delivered: readonly string[] }
   /** Claims whose holder is dead or silent were freed. */
   | { readonly type: 'claims-freed'; readonly at: number; readonly entries: number; readonly why: 'dead' | 'silent' }

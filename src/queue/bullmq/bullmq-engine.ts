@@ -8,7 +8,7 @@ import type { Arrival, Change, Engine, Page, RecordState, StoredRecord, Suspende
 import { keyOf, placeOf, type Alarm, type Lane } from '../engine/mail-record.js';
 import { REMEMBER_MS } from '../message-id.js';
 import type { BullmqJobs } from './bullmq-jobs.js';
-import { readFields, type RedisClient } from './redis.js';
+import { pairsOf, readFields, type RedisClient } from './redis.js';
 import { RedisCommits } from './redis-commits.js';
 import { RedisDomains } from './redis-domains.js';
 import type { RedisKeys } from './redis-keys.js';
@@ -123,10 +123,8 @@ export class BullmqEngine implements Engine {
 
   async waiting(domain: string, limit: number): Promise<{ readonly seq: number; readonly dueAt: number }[]> {
     const key = this.#keys.retries(domain);
-    const flat = flatScores(await this.#redis.call('ZRANGE', key, 0, limit - 1, 'WITHSCORES'));
-    return flat.flatMap((member, i) =>
-      i % 2 === 0 ? [{ seq: placeOf(Number(member)).seq, dueAt: Number(flat[i + 1]) }] : [],
-    );
+    const found = await this.#redis.call('ZRANGE', key, 0, limit - 1, 'WITHSCORES');
+    return pairsOf(found).map(([member, at]) => ({ seq: placeOf(Number(member)).seq, dueAt: Number(at) }));
   }
 
   takeWake(domain: string): Promise<number> {
@@ -138,8 +136,8 @@ export class BullmqEngine implements Engine {
   }
 
   async nextAlarmAt(): Promise<number | undefined> {
-    const [, at] = flatScores(await this.#redis.call('ZRANGE', this.#keys.alarms, 0, 0, 'WITHSCORES'));
-    return at === undefined ? undefined : Number(at);
+    const [first] = pairsOf(await this.#redis.call('ZRANGE', this.#keys.alarms, 0, 0, 'WITHSCORES'));
+    return first && Number(first[1]);
   }
 
   async holders(): Promise<string[]> {
@@ -147,10 +145,11 @@ export class BullmqEngine implements Engine {
   }
 
   async heldBy(holder: string, limit: number): Promise<number[]> {
-    const seqs = (await this.#redis.call('SRANDMEMBER', this.#keys.heldBy(holder), limit)) as string[];
-    // Asked for the dead only, who take nothing more.
-    if (seqs.length === 0) await this.#redis.call('SREM', this.#keys.holders, holder);
-    return seqs.map(Number);
+    return ((await this.#redis.call('SRANDMEMBER', this.#keys.heldBy(holder), limit)) as string[]).map(Number);
+  }
+
+  async forgetHolder(holder: string): Promise<void> {
+    await this.#redis.call('SREM', this.#keys.holders, holder);
   }
 
   suspended(): Promise<Suspended> {
@@ -203,9 +202,4 @@ export class BullmqEngine implements Engine {
     await this.#commits.settled();
     await this.#jobs.close();
   }
-}
-
-/** Members and scores in turn; ioredis 6, which speaks RESP3, answers pairs. */
-function flatScores(answer: unknown): string[] {
-  return (answer as (string | string[])[]).flat();
 }

@@ -5,7 +5,7 @@ import type { HostStatus, QueueCounters, TopHostsOptions } from '../delivery-que
 import { noCounts, shownCounters, type Counts } from '../domain-tally.js';
 import type { Suspended } from '../engine/engine.js';
 import { FIRST_WAKE, nextWake } from '../wake-up.js';
-import type { RedisClient } from './redis.js';
+import { pairsOf, type RedisClient } from './redis.js';
 import type { RedisKeys } from './redis-keys.js';
 
 /** Stands for all domains. */
@@ -73,8 +73,7 @@ export class RedisDomains {
   }
 
   async #fields(key: string): Promise<Partial<Record<string, string>>> {
-    const flat = (await this.#redis.call('HGETALL', key)) as string[];
-    return Object.fromEntries(flat.flatMap((name, i) => (i % 2 === 0 ? [[name, flat[i + 1]]] : [])));
+    return Object.fromEntries(pairsOf(await this.#redis.call('HGETALL', key)));
   }
 }
 

@@ -69,6 +69,12 @@ export async function readFields(
   return await evaluate(READING, (...how) => redis.callBuffer(...how, ...args) as Promise<(Buffer | null)[][]>);
 }
 
+/** Names and values of a hash, members and scores of a set: in turn, or in whatever form a client gives RESP3's. */
+export function pairsOf(answer: unknown): [string, string][] {
+  const flat = (Array.isArray(answer) ? answer : Object.entries(answer as object)).flat() as string[];
+  return flat.flatMap((name, i): [string, string][] => (i % 2 === 0 ? [[name, flat[i + 1] ?? '']] : []));
+}
+
 /**
  * Answers for each whether its guard held, now or when it was carried out before: a client that lost
  * the answer sends the script again. They are carried out one after the other, each as the one before

@@ -1,12 +1,14 @@
 /**
  * Claims on an engine: jobs whose time has come, and of their messages what may go out now.
  */
+import type { Clock } from '../../delivery/system-clock.js';
 import type { DomainShares } from '../domain-shares.js';
 import type { Claim, ClaimBy, ClaimedEntry, ClaimRequest, SetAside } from '../queue-store.js';
 import type { DomainPace } from './domain-pace.js';
 import type { EngineBodies } from './engine-bodies.js';
 import type { Engine, StoredRecord, Suspended } from './engine.js';
 import { alarmOf, type MailRecord } from './mail-record.js';
+import type { OwnClaims } from './own-claims.js';
 import type { RecordChanges } from './record-changes.js';
 import { claimEntries, isSilent } from './record-steps.js';
 
@@ -23,28 +25,36 @@ const ROUNDS = 8;
 /** A suspended domain's mail is looked at so often; `resume` rings at once. */
 const SUSPENDED_PAUSE_MS = 3_600_000;
 
+export interface EngineClaimsOptions {
+  readonly engine: Engine;
+  readonly changes: RecordChanges;
+  readonly bodies: EngineBodies;
+  readonly pace: DomainPace;
+  readonly own: OwnClaims;
+  readonly clock: Clock;
+  readonly onSetAside: (what: SetAside) => void;
+}
+
 export class EngineClaims {
   readonly #engine: Engine;
   readonly #changes: RecordChanges;
   readonly #bodies: EngineBodies;
   readonly #pace: DomainPace;
+  readonly #own: OwnClaims;
+  readonly #clock: Clock;
   readonly #onSetAside: (what: SetAside) => void;
   /** Claims taken over from silent holders, since last asked. */
   #silent = 0;
-  /** Domains whose mail was put off as suspended, since last asked. */
-  #putOff = new Set<string>();
+  /** Messages put off since their domain is suspended, until it is looked at once more. */
+  #putOff: { readonly seq: number; readonly domain: string }[] = [];
 
-  constructor(
-    engine: Engine,
-    changes: RecordChanges,
-    bodies: EngineBodies,
-    pace: DomainPace,
-    onSetAside: (what: SetAside) => void,
-  ) {
+  constructor({ engine, changes, bodies, pace, own, clock, onSetAside }: EngineClaimsOptions) {
     this.#engine = engine;
     this.#changes = changes;
     this.#bodies = bodies;
     this.#pace = pace;
+    this.#own = own;
+    this.#clock = clock;
     this.#onSetAside = onSetAside;
   }
 
@@ -62,7 +72,18 @@ export class EngineClaims {
       wanted = wanted.slice(claims.length);
       if (fetched.length === 0 || got.includes('early')) break;
     }
+    // What fails here is done with the next claim; this one's mail must not be lost sight of.
+    await this.#ringResumed(now).catch(() => undefined);
     return await this.withBodies(taken);
+  }
+
+  /** Somebody may have resumed a domain, and rung for all its mail, just before some of it was put off here. */
+  async #ringResumed(now: number): Promise<void> {
+    if (this.#putOff.length === 0) return;
+    const { domains } = await this.#engine.suspended();
+    const resumed = new Set(this.#putOff.flatMap(({ seq, domain }) => (domains.has(domain) ? [] : seq)));
+    await Promise.all([...resumed].map((seq) => this.#changes.change(seq, now, (to) => ({ to, value: true }))));
+    this.#putOff = [];
   }
 
   async #fetch(wanted: readonly ('new' | 'retry')[]): Promise<StoredRecord[]> {
@@ -100,7 +121,7 @@ export class EngineClaims {
         if (status === 'waiting' ? dueAt > now : !isSilent(one, now)) return false;
         const until = room.take(entry.domain);
         if (until !== undefined) notBefore.set(entry.domain, until);
-        if (room.isSuspended(entry.domain)) this.#putOff.add(entry.domain);
+        if (room.isSuspended(entry.domain)) this.#putOff.push({ seq, domain: entry.domain });
         else if (status === 'in-flight') this.#silent++;
         return until === undefined;
       });
@@ -115,18 +136,13 @@ export class EngineClaims {
   /** Claims whose body is there; the others are given back to nobody, and told of. */
   async withBodies(taken: readonly Taken[]): Promise<Claim[]> {
     const bodies = await this.#bodies.open(taken);
+    for (const { claimed } of taken) this.#own.note(claimed, this.#clock.now());
     return taken.flatMap(({ record: { message }, claimed }, i): Claim[] => {
       const body = bodies[i];
       if (body !== undefined) return [{ message, body, entries: claimed }];
       this.#onSetAside({ id: message.id, reason: 'its body is missing' });
       return [];
     });
-  }
-
-  putOffAsSuspended(): ReadonlySet<string> {
-    const domains = this.#putOff;
-    this.#putOff = new Set();
-    return domains;
   }
 
   takenFromSilent(): number {

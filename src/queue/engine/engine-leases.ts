@@ -4,7 +4,8 @@
 import type { Clock } from '../../delivery/system-clock.js';
 import type { ClaimBy, ClaimedEntry } from '../queue-store.js';
 import type { Engine } from './engine.js';
-import { keyOf, placeOf } from './mail-record.js';
+import { keyOf, placeOf, readRecordIfKnown } from './mail-record.js';
+import type { OwnClaims } from './own-claims.js';
 import type { RecordChanges } from './record-changes.js';
 import { renewLeases, unclaim } from './record-steps.js';
 
@@ -13,11 +14,13 @@ const FREED_AT_ONCE = 500;
 export class EngineLeases {
   readonly #engine: Engine;
   readonly #changes: RecordChanges;
+  readonly #own: OwnClaims;
   readonly #clock: Clock;
 
-  constructor(engine: Engine, changes: RecordChanges, clock: Clock) {
+  constructor(engine: Engine, changes: RecordChanges, own: OwnClaims, clock: Clock) {
     this.#engine = engine;
     this.#changes = changes;
+    this.#own = own;
     this.#clock = clock;
   }
 
@@ -49,6 +52,23 @@ export class EngineLeases {
     return lost.flat();
   }
 
+  /** Gives back what is ours by the engine, and not in flight here. */
+  async giveBackUnheard(): Promise<void> {
+    const { holder } = this.#own;
+    if (holder === undefined) return;
+    const stored = await this.#engine.read(await this.#engine.heldBy(holder, FREED_AT_ONCE));
+    const held = stored.flatMap(({ seq, data }) =>
+      (readRecordIfKnown(data)?.entries ?? [])
+        .filter((one) => one.status === 'in-flight' && one.holder === holder)
+        .map(({ n, token, entry }) => ({ key: keyOf(seq, n), token, entry })),
+    );
+    // Whoever made these claims, if he has not failed, notes them by the end of what is being made now.
+    const isUnheard = (one: ClaimedEntry): boolean => !this.#own.isInFlight(one);
+    const unheard = held.filter(isUnheard);
+    await this.#own.made();
+    await this.giveBack(unheard.filter(isUnheard));
+  }
+
   /** Frees what dead processes hold. */
   async freeDead(now: number, isDead: (holder: string) => boolean): Promise<number> {
     let dead = 0;
@@ -56,9 +76,12 @@ export class EngineLeases {
       if (!isDead(holder)) continue;
       // What cannot be read stays held, and comes again.
       const seen = new Set<number>();
-      for (let seqs = [-1]; seqs.length > 0;) {
-        seqs = (await this.#engine.heldBy(holder, FREED_AT_ONCE)).filter((seq) => !seen.has(seq));
-        for (const seq of seqs) {
+      for (;;) {
+        const seqs = await this.#engine.heldBy(holder, FREED_AT_ONCE);
+        if (seqs.length === 0) await this.#engine.forgetHolder(holder);
+        const news = seqs.filter((seq) => !seen.has(seq));
+        if (news.length === 0) break;
+        for (const seq of news) {
           seen.add(seq);
           const freed = await this.#changes.change(seq, now, (record) => {
             const count = record.entries.filter((one) => one.holder === holder).length;

@@ -18,6 +18,8 @@ export class EngineResults {
   readonly #changes: RecordChanges;
   readonly #bodies: EngineBodies;
   readonly #retriesAt: JointLooks<number>;
+  /** Settlements that failed, stored or not: the connection may have been lost at any point. */
+  readonly #failed = new WeakSet<Settlement>();
 
   constructor(engine: Engine, changes: RecordChanges, bodies: EngineBodies) {
     this.#engine = engine;
@@ -27,6 +29,15 @@ export class EngineResults {
   }
 
   async settle(settlement: Settlement): Promise<Settled> {
+    try {
+      return await this.#settle(settlement);
+    } catch (error) {
+      this.#failed.add(settlement);
+      throw error;
+    }
+  }
+
+  async #settle(settlement: Settlement): Promise<Settled> {
     const { now, results, mail } = settlement;
     const [first] = results;
     if (!first) return { lost: [], done: false, woken: [] };
@@ -39,18 +50,21 @@ export class EngineResults {
       const value = { lost, done: after === undefined, body: after ? undefined : record.body, late };
       return { to: after, job: late && after ? 'keep' : 'set', changes, mail: late ? [] : arrivals, value };
     });
-    if (!settled || settled.late)
-      for (const body of bodies) await this.#bodies.dropUnowned('key' in body ? body.key : undefined);
-    if (!settled) return { lost: results.map(({ key }) => key), done: false, woken: [] };
-    await this.#bodies.drop(settled.body);
+    const isLateOrGone = !settled || settled.late;
+    if (isLateOrGone) for (const body of bodies) await this.#bodies.dropUnowned('key' in body ? body.key : undefined);
+    // What finds nothing to settle, and has failed before, was stored then: while it is tried again the lease is kept.
+    const wasStored = isLateOrGone && this.#failed.has(settlement);
+    if (!settled && !wasStored) return { lost: results.map(({ key }) => key), done: false, woken: [] };
+    await this.#bodies.drop(settled?.body);
+    const lost = wasStored ? [] : (settled?.lost ?? []);
     const woken: { domain: string; entries: number }[] = [];
     for (const { key, domain, tally, wakeBefore } of results) {
-      if (settled.lost.includes(key)) continue;
+      if (lost.includes(key)) continue;
       if (tally.softBounces > 0) await this.#engine.resetWake(domain);
       const entries = wakeBefore === undefined ? 0 : await this.#wake(domain, wakeBefore, now);
       if (entries > 0) woken.push({ domain, entries });
     }
-    return { lost: settled.lost, done: settled.done, woken };
+    return { lost, done: settled?.done ?? true, woken };
   }
 
   /** Makes due what waits for a retry and was put off before a success. */

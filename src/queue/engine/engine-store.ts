@@ -30,6 +30,7 @@ import type { Engine, Suspended } from './engine.js';
 import { JointLooks } from './joint-looks.js';
 import { keyOf, placeOf } from './mail-record.js';
 import type { MessageStore } from './message-store.js';
+import { OwnClaims } from './own-claims.js';
 import { RecordChanges } from './record-changes.js';
 import { claimEntries } from './record-steps.js';
 
@@ -55,8 +56,7 @@ export class EngineStore implements QueueStore {
   readonly #results: EngineResults;
   readonly #leases: EngineLeases;
   readonly #suspended: JointLooks<Suspended>;
-  /** When what is in flight here was claimed. */
-  readonly #since = new Map<number, number>();
+  readonly #own = new OwnClaims();
   onSetAside?: (what: SetAside) => void;
 
   constructor({ engine, messages, maxMessageBytes, perDomain, clock }: EngineStoreOptions) {
@@ -66,9 +66,17 @@ export class EngineStore implements QueueStore {
     this.#pace = new DomainPace(perDomain);
     this.#bodies = new EngineBodies(engine, messages, maxMessageBytes);
     this.#changes = new RecordChanges(engine, onSetAside);
-    this.#claims = new EngineClaims(engine, this.#changes, this.#bodies, this.#pace, onSetAside);
+    this.#claims = new EngineClaims({
+      engine,
+      changes: this.#changes,
+      bodies: this.#bodies,
+      pace: this.#pace,
+      own: this.#own,
+      clock,
+      onSetAside,
+    });
     this.#results = new EngineResults(engine, this.#changes, this.#bodies);
-    this.#leases = new EngineLeases(engine, this.#changes, clock);
+    this.#leases = new EngineLeases(engine, this.#changes, this.#own, clock);
     this.#windows = new EngineWindows(engine, this.#changes, this.#bodies);
     this.#suspended = new JointLooks(async () => new Map([['', await engine.suspended()]]));
   }
@@ -85,16 +93,21 @@ export class EngineStore implements QueueStore {
       ? claimEntries(record, 0, claim.by, ({ entry }) => isFree(entry.domain))
       : { after: record, claimed: [] };
     const arrival = arrivalOf(after, body);
-    // If this fails nobody knows whether the message is stored: its body is left, and swept if it is of nobody.
-    const seq = await this.#engine.add(arrival);
     const { size } = record.message;
-    if (seq === undefined) {
+    const store = async (): Promise<{ readonly seq: number; readonly named: readonly ClaimedEntry[] } | undefined> => {
+      const seq = await this.#engine.add(arrival);
+      if (seq === undefined) return undefined;
+      const named = claimed.map((one) => ({ ...one, key: keyOf(seq, placeOf(one.key).n) }));
+      this.#own.note(named, this.#clock.now());
+      return { seq, named };
+    };
+    // If this fails nobody knows whether the message is stored: its body is left, and swept if it is of nobody.
+    const stored = await (claim ? this.#own.during(claim.by.holder, store) : store());
+    if (!stored) {
       await this.#bodies.dropUnowned(key);
       return { known: true, size, claimed: [] };
     }
-    const ours = seq;
-    const named = claimed.map((one) => ({ ...one, key: keyOf(ours, placeOf(one.key).n) }));
-    this.#note(named);
+    const { seq, named } = stored;
     const { alarm } = arrival;
     if (named.length > 0) {
       this.#changes.noteOurs({ state: { seq, version: 0, ...(alarm && { alarm }) }, record: after });
@@ -103,32 +116,30 @@ export class EngineStore implements QueueStore {
   }
 
   async claim(request: ClaimRequest): Promise<Claim[]> {
-    const claims = await this.#claims.claimDue(request);
-    for (const { entries } of claims) this.#note(entries);
-    await this.#ringResumed();
-    return claims;
-  }
-
-  /** Somebody may have resumed a domain, and rung, just before its mail was put off here. */
-  async #ringResumed(): Promise<void> {
-    const putOff = this.#claims.putOffAsSuspended();
-    if (putOff.size === 0) return;
-    const { domains } = await this.#engine.suspended();
-    for (const domain of putOff) if (!domains.has(domain)) await this.#windows.ring(domain, this.#clock.now());
+    return await this.#own.during(request.by.holder, () => this.#claims.claimDue(request));
   }
 
   async claimMatching(by: ClaimBy, window: Window): Promise<Altered & { readonly claims: readonly Claim[] }> {
-    const { taken, ...altered } = await this.#windows.claim(by, window);
-    return { ...altered, claims: await this.#claims.withBodies(taken) };
+    return await this.#own.during(by.holder, async () => {
+      const { taken, ...altered } = await this.#windows.claim(by, window);
+      return { ...altered, claims: await this.#claims.withBodies(taken) };
+    });
   }
 
-  settle(settlement: Settlement): Promise<Settled> {
-    for (const { key, domain } of settlement.results) this.#noteEnd(key, domain);
-    return this.#results.settle(settlement);
+  async settle(settlement: Settlement): Promise<Settled> {
+    const at = this.#clock.now();
+    const settled = await this.#results.settle(settlement);
+    for (const result of settlement.results) {
+      const since = this.#own.end(result);
+      if (since !== undefined) this.#pace.took(result.domain, at - since);
+    }
+    return settled;
   }
 
-  giveBack(entries: readonly ClaimedEntry[]): Promise<void> {
-    return this.#leases.giveBack(entries);
+  async giveBack(entries: readonly ClaimedEntry[]): Promise<void> {
+    // If it fails they are ours by the engine and not in flight here, which is looked for.
+    for (const one of entries) this.#own.end(one);
+    await this.#leases.giveBack(entries);
   }
 
   renew(by: ClaimBy, entries: readonly ClaimedEntry[]): Promise<number[]> {
@@ -139,6 +150,7 @@ export class EngineStore implements QueueStore {
     now: number,
     isDead: (holder: string) => boolean,
   ): Promise<{ readonly dead: number; readonly silent: number }> {
+    await this.#leases.giveBackUnheard();
     const dead = await this.#leases.freeDead(now, isDead);
     // What is silent is the engine's to notice: it hands the job to the next worker.
     return { dead, silent: this.#claims.takenFromSilent() };
@@ -187,15 +199,5 @@ export class EngineStore implements QueueStore {
 
   async close(): Promise<void> {
     await this.#engine.close();
-  }
-
-  #note(entries: readonly ClaimedEntry[]): void {
-    for (const { key } of entries) this.#since.set(key, this.#clock.now());
-  }
-
-  #noteEnd(key: number, domain: string): void {
-    const since = this.#since.get(key);
-    this.#since.delete(key);
-    if (since !== undefined) this.#pace.took(domain, this.#clock.now() - since);
   }
 }

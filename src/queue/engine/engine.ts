@@ -124,6 +124,8 @@ export interface Engine {
   /** Who has entries in flight, and which messages these are. */
   holders(): Promise<string[]>;
   heldBy(holder: string, limit: number): Promise<number[]>;
+  /** Of one that is dead, and has nothing more. */
+  forgetHolder(holder: string): Promise<void>;
   suspended(): Promise<Suspended>;
   /** Answers whether this changed anything. */
   suspend(domain: string | undefined, suspended: boolean): Promise<boolean>;

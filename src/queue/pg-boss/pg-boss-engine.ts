@@ -149,6 +149,11 @@ export class PgBossEngine implements Engine {
     return (await this.#rows<{ seq: number }>(sql, [holder, limit])).map(({ seq }) => seq);
   }
 
+  forgetHolder(): Promise<void> {
+    // Known by what they hold, and not otherwise.
+    return Promise.resolve();
+  }
+
   async retriesAt(domains: readonly string[]): Promise<ReadonlyMap<string, number>> {
     await this.ready();
     return await this.#domains.retriesAt(domains);

@@ -12,10 +12,10 @@ import type { PgRunner } from './pg-pool.js';
 import type { Tables } from './pg-schema.js';
 import { runWithValues, valuesOf } from './pg-values.js';
 
+/** `tried`: the message's number, if it was carried out before and nobody knows whether that holds. */
 export type PgStep =
-  /** `tried`: its number, if it was carried out before and nobody knows whether that holds. */
   | { readonly do: 'add'; readonly arrival: Arrival; tried?: number }
-  | { readonly do: 'change'; readonly change: Change }
+  | { readonly do: 'change'; readonly change: Change; tried?: number }
   | { readonly do: 'postpone'; readonly stored: RecordState; readonly alarm: Alarm | undefined };
 
 type Ended = Change & { readonly to: undefined };
@@ -71,9 +71,9 @@ export class PgRecords {
     ]);
     const held = await this.#held(client, steps, added, done);
     return steps.map((step) => {
-      if (step.do !== 'add') return done.has(messageOf(step) ?? NaN) ? messageOf(step) : held.get(step);
-      const seq = added.get(step.arrival) ?? held.get(step);
-      if (seq !== undefined) step.tried = seq;
+      const of = messageOf(step) ?? NaN;
+      const seq = (step.do === 'add' ? added.get(step.arrival) : done.has(of) ? of : undefined) ?? held.get(step);
+      if (seq !== undefined && step.do !== 'postpone') step.tried = seq;
       return seq;
     });
   }
@@ -85,26 +85,19 @@ export class PgRecords {
     added: ReadonlyMap<Arrival, number>,
     done: ReadonlySet<number>,
   ): Promise<Map<PgStep, number>> {
-    const asked = steps.flatMap((step): [PgStep, number, number][] => {
-      if (step.do === 'add') return added.has(step.arrival) || !step.tried ? [] : [[step, step.tried, 0]];
-      if (step.do !== 'change' || done.has(step.change.before.seq)) return [];
-      return [[step, step.change.before.seq, step.change.next]];
+    const asked = steps.flatMap((step): [PgStep, number, number | undefined][] => {
+      if (step.do === 'postpone' || step.tried === undefined) return [];
+      if (step.do === 'add') return added.has(step.arrival) ? [] : [[step, step.tried, 0]];
+      const { to, next } = step.change;
+      return done.has(step.tried) ? [] : [[step, step.tried, to && next]];
     });
     if (asked.length === 0) return new Map();
-    const { text, values } = valuesOf(
-      ['bigint', 'int'],
-      asked.map(([, seq, version]) => [seq, version]),
+    const { rows } = await client.query(
+      `SELECT seq::float8 AS seq, version FROM ${this.#tables.message} WHERE seq = ANY($1::bigint[])`,
+      [asked.map(([, seq]) => seq)],
     );
-    const found = new Set(
-      seqsOf(
-        await client.query(
-          `SELECT m.seq::float8 AS seq FROM ${this.#tables.message} m JOIN (VALUES ${text}) AS c (seq, version)
-           ON m.seq = c.seq AND m.version = c.version`,
-          values,
-        ),
-      ),
-    );
-    return new Map(asked.flatMap(([step, seq]) => (found.has(seq) ? [[step, seq] as const] : [])));
+    const versions = new Map((rows as { seq: number; version: number }[]).map(({ seq, version }) => [seq, version]));
+    return new Map(asked.flatMap(([step, seq, next]) => (versions.get(seq) === next ? [[step, seq] as const] : [])));
   }
 
   async #alter(client: PgRunner, changes: readonly Altered[]): Promise<number[]> {

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { EngineLeases } from '../../../src/queue/engine/engine-leases.js';
 import type { Engine, StoredRecord } from '../../../src/queue/engine/engine.js';
+import { OwnClaims } from '../../../src/queue/engine/own-claims.js';
 import { RecordChanges } from '../../../src/queue/engine/record-changes.js';
 import { ManualClock } from 'smtp-routes/testing';
 
@@ -18,7 +19,7 @@ test('what a dead worker holds and nobody can read does not keep the living busy
     },
   };
   const changes = new RecordChanges(engine as Engine, () => undefined);
-  const leases = new EngineLeases(engine as Engine, changes, new ManualClock());
+  const leases = new EngineLeases(engine as Engine, changes, new OwnClaims(), new ManualClock());
   expect(await leases.freeDead(0, () => true)).toBe(0);
   expect(postponed).toEqual([1, 2]);
 });
