@@ -12,7 +12,7 @@ export interface MessageStore {
   open(key: string): Readable;
   /** Also of what is not there. */
   remove(key: string): Promise<void>;
-  /** The keys put before a time, in milliseconds since the epoch: some of them may be of nobody. */
+  /** The keys put before a time, in milliseconds since the epoch. Those that are not of the queue's mail are removed: no other queue's, nothing else. */
   list(before: number): AsyncIterable<string>;
 }
 
