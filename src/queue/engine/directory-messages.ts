@@ -15,8 +15,7 @@ const KEY = /^[\w-]{1,100}$/;
 /**
  * Files in a directory, which is there already: a mount that is missing must not go unnoticed.
  * Written under another name, synced, renamed, and the directory synced, so that a body is there as
- * a whole or not at all. The directory is the store's alone, and the store one queue's; files whose
- * names are no keys are left alone.
+ * a whole or not at all. The directory is one queue's alone.
  *
  * @throws {RouteConfigError} if the path is none
  */
@@ -49,7 +48,7 @@ export function directoryMessages(path: string): MessageStore {
     remove,
     list: async function* (before) {
       for await (const { name } of await opendir(path)) {
-        // What a crash left half-written is of nobody as well.
+        // What a crash left half-written is of nobody as well; what has no key's name is not ours.
         const key = name.endsWith(PART) ? name.slice(0, -PART.length) : name;
         if (!KEY.test(key)) continue;
         const found = await stat(join(path, name)).catch(() => undefined);

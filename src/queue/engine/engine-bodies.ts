@@ -96,24 +96,21 @@ export class EngineBodies {
   /**
    * Removes bodies of nobody, now and then.
    *
-   * @throws {Error} at the end, if some could not be removed; at once, if nobody can say whose they are
+   * @throws {Error} at the end, if any could not be removed; at once, if nobody can say whose they are
    */
   async sweep(now: number): Promise<void> {
     if (now - this.#sweptAt < SWEEP_EVERY_MS) return;
     this.#sweptAt = now;
-    let failed = 0;
     let cause: unknown;
     for await (const key of this.#messages.list(now - ORPHAN_MS)) {
       if (await this.#engine.ownsBody(key)) continue;
       try {
         await this.#messages.remove(key);
       } catch (error) {
-        if (failed++ === 0) cause = error;
+        cause ??= error;
       }
     }
-    if (failed > 0) {
-      throw new Error(`${String(failed)} bodies of nobody could not be removed: ${errorMessage(cause)}`, { cause });
-    }
+    if (cause !== undefined) throw new Error(`an unused body was not removed: ${errorMessage(cause)}`, { cause });
   }
 }
 
@@ -126,7 +123,7 @@ function whole(size: number, open: () => AsyncIterable<Uint8Array | string> | It
       if (left < 0) break;
       yield chunk;
     }
-    if (left !== 0) throw new Error(`the body is ${left > 0 ? 'shorter' : 'longer'} than what was stored`);
+    if (left !== 0) throw new Error('the body is not of the size that was stored');
   }
   return { size, open: () => Readable.from(read(), { objectMode: false }) };
 }

@@ -128,7 +128,7 @@ export class SqliteBodies {
           row,
           part,
         );
-        if (!found || found.bytes.byteLength > left) throw new Error('a piece of the message is missing, or too long');
+        if (!found || found.bytes.byteLength > left) throw new Error('a piece of the message is missing');
         left -= found.bytes.byteLength;
         yield found.bytes;
       }
