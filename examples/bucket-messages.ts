@@ -20,28 +20,31 @@ export interface Bucket {
   getObject(key: string): Promise<Readable>;
   /** DeleteObject: also of what is not there. */
   deleteObject(key: string): Promise<void>;
-  /** ListObjectsV2, page by page. */
-  listObjects(): AsyncIterable<{ readonly key: string; readonly lastModified: Date }>;
+  /** ListObjectsV2 with its Prefix, page by page. */
+  listObjects(prefix: string): AsyncIterable<{ readonly key: string; readonly lastModified: Date }>;
 }
 
-export function bucketMessages(bucket: Bucket): MessageStore {
+/** @param prefix begins the names of objects. It is one queue's alone: what else lies under it is swept. */
+export function bucketMessages(bucket: Bucket, prefix = 'smtp-routes/'): MessageStore {
   return {
     // An object is put whole, and its length is told beforehand: no longer than `maxMessageBytes`.
     put: async (key, body) => {
       const pieces: Uint8Array[] = [];
       for await (const piece of body) pieces.push(piece);
-      await bucket.putObject(key, Buffer.concat(pieces));
+      await bucket.putObject(prefix + key, Buffer.concat(pieces));
     },
     open: (key) =>
       Readable.from(
         (async function* () {
-          yield* await bucket.getObject(key);
+          yield* await bucket.getObject(prefix + key);
         })(),
         { objectMode: false },
       ),
-    remove: (key) => bucket.deleteObject(key),
+    remove: (key) => bucket.deleteObject(prefix + key),
     list: async function* (before) {
-      for await (const { key, lastModified } of bucket.listObjects()) if (lastModified.getTime() < before) yield key;
+      for await (const { key, lastModified } of bucket.listObjects(prefix)) {
+        if (lastModified.getTime() < before) yield key.slice(prefix.length);
+      }
     },
   };
 }
@@ -61,8 +64,8 @@ export function httpBucket(url: string): Bucket {
     deleteObject: async (key) => {
       await ask('DELETE', key);
     },
-    listObjects: async function* () {
-      const objects = (await (await ask('GET')).json()) as { key: string; lastModified: string }[];
+    listObjects: async function* (prefix) {
+      const objects = (await (await ask('GET', `?prefix=${prefix}`)).json()) as { key: string; lastModified: string }[];
       for (const { key, lastModified } of objects) yield { key, lastModified: new Date(lastModified) };
     },
   };
@@ -72,7 +75,7 @@ export function httpBucket(url: string): Bucket {
 export async function startBucket(): Promise<{ url: string; close: () => Promise<void> }> {
   const objects = new Map<string, { body: Buffer; lastModified: string }>();
   const server = createServer((request, response) => {
-    const key = (request.url ?? '').slice(1);
+    const [key = '', prefix = ''] = (request.url ?? '').slice(1).split('?prefix=');
     const pieces: Buffer[] = [];
     request.on('data', (piece: Buffer) => pieces.push(piece));
     request.on('end', () => {
@@ -82,7 +85,7 @@ export async function startBucket(): Promise<{ url: string; close: () => Promise
       } else if (request.method === 'DELETE') objects.delete(key);
       else if (key === '') {
         const list = [...objects].map(([name, { lastModified }]) => ({ key: name, lastModified }));
-        response.end(JSON.stringify(list));
+        response.end(JSON.stringify(list.filter((one) => one.key.startsWith(prefix))));
         return;
       } else if (found) {
         response.end(found.body);

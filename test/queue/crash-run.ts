@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { createInterface } from 'node:readline';
 import { seededRandom } from 'smtp-routes/testing';
 import { root } from '../docs/run-typescript.js';
+import { killedAfterMs, problemsOf, reasonFor, type Happened, type Moment } from './extra-copies.js';
 import { startUnreliableServer, type Accepted } from './unreliable-server.js';
 
 export interface CrashOptions {
@@ -53,8 +54,6 @@ export interface CrashReport {
   readonly summary: string;
 }
 
-/** From the server's 250 to the end of who heard it: longer than a commit takes on a busy machine. */
-const WINDOW_MS = 5_000;
 /** Of `messages`, when the mischief ends. */
 const MOST = 0.97;
 
@@ -81,12 +80,6 @@ function startWorker(
   return { child, ended };
 }
 
-/** When something happened, in the order of things and by the clock. */
-interface Moment {
-  readonly at: number;
-  readonly ms: number;
-}
-
 export async function crashRun(options: CrashOptions): Promise<CrashReport> {
   const { place, seconds, messages = Infinity, seed, faultRate, workers, lifeMs, drainMs, meanwhile } = options;
   const random = seededRandom(seed);
@@ -96,16 +89,16 @@ export async function crashRun(options: CrashOptions): Promise<CrashReport> {
   const server = await startUnreliableServer(seededRandom(seed + 1), next, faultRate);
   const stored = new Set<string>();
   const committed = new Map<string, number>();
-  const late = new Set<string>();
+  const late = new Map<string, { by: string; at: number }[]>();
   const killed = new Map<string, Moment>();
   const frozen = new Map<string, Moment>();
   const disturbances: Moment[] = [];
   const problems: string[] = [];
   const running = new Map<string, ChildProcess>();
-  const hear = (line: string): void => {
+  const hear = (by: string, line: string): void => {
     const [word = '', id = ''] = line.split(' ');
-    if (word === 'delivered') committed.set(id, next());
-    if (word === 'late') late.add(id);
+    if (word === 'delivered' && !committed.has(id)) committed.set(id, next());
+    if (word === 'late') late.set(id, [...(late.get(id) ?? []), { by, at: next() }]);
     if (word !== 'stored') return;
     stored.add(id);
     if (stored.size === messages) for (const child of running.values()) child.stdin?.write('enough\n');
@@ -141,7 +134,7 @@ export async function crashRun(options: CrashOptions): Promise<CrashReport> {
         const name = `w${String(names++)}`;
         const { child, ended } = startWorker([place, String(server.port), name], (line) => {
           if (line === 'ready') ready();
-          else hear(line);
+          else hear(name, line);
         });
         running.set(name, child);
         if (stored.size >= messages) child.stdin?.write('enough\n');
@@ -162,7 +155,7 @@ export async function crashRun(options: CrashOptions): Promise<CrashReport> {
     let counters = '';
     const { child, ended } = startWorker([place, String(server.port), 'last', 'drain'], (line) => {
       if (line.startsWith('counters ')) counters = line.slice('counters '.length);
-      else hear(line);
+      else hear('last', line);
     });
     const limit = setTimeout(() => child.kill('SIGKILL'), drainMs);
     await ended;
@@ -175,38 +168,28 @@ export async function crashRun(options: CrashOptions): Promise<CrashReport> {
       else bounced.add(one.bounceOf);
     }
     const lost = [...stored].filter((id) => !copies.has(id) && !bounced.has(id));
-    const extra = { ofKilled: 0, ofFrozen: 0, disturbed: 0, ofLate: 0 };
+    const happened: Happened = { killed, frozen, disturbances, late, committed };
+    const extra = { killed: 0, frozen: 0, disturbed: 0, late: 0, unexplained: 0 };
     let longest = 0;
-    for (const [id, all] of copies) {
+    for (const all of copies.values()) {
       for (const [i, copy] of all.entries()) {
         const first = all[i - 1];
         if (!first) continue;
-        const death = killed.get(first.by);
-        const windowMs = death && death.at < copy.at ? death.ms - first.ms : Infinity;
-        // Who was stopped in the middle of a message goes on with it, whoever has it meanwhile.
-        const isLate = (frozen.get(copy.by)?.at ?? Infinity) < copy.at;
-        if (isLate || (frozen.get(first.by)?.at ?? Infinity) < copy.at) extra.ofFrozen++;
-        else if (disturbances.some(({ at }) => at > first.at && at < copy.at)) extra.disturbed++;
-        else {
-          extra.ofKilled++;
-          if (windowMs > WINDOW_MS)
-            problems.push(`${id} came again from ${copy.by}, though nothing befell ${first.by}`);
-          else longest = Math.max(longest, windowMs);
-        }
-        const said = committed.get(id);
-        if (said !== undefined && said < copy.at && !isLate && !late.has(id)) {
-          problems.push(`${id} came again from ${copy.by} after ${first.by} had committed its delivery`);
-        }
+        const reason = reasonFor(first, copy, happened);
+        extra[reason]++;
+        problems.push(...problemsOf(first, copy, happened));
+        if (reason === 'killed') longest = Math.max(longest, killedAfterMs(first, copy, happened));
       }
     }
     const summary =
       `seed ${String(seed)}: ${String(killed.size)} kills, ${String(stored.size)} stored, ` +
       `${String(copies.size)} delivered (${String(server.accepted.length - before)} in the calm at the end), ` +
-      `${String(bounced.size)} bounced, ${String(lost.length)} lost, extra copies: ${String(extra.ofKilled)} of killed ` +
-      `workers (longest time from 250 to kill ${longest.toFixed(0)} ms), ${String(extra.ofFrozen)} of the stopped one, ${String(extra.ofLate)} of others that were slower than their lease, ` +
-      `${String(extra.disturbed)} around the restart; ${String(server.faults)} faults, ` +
+      `${String(bounced.size)} bounced, ${String(lost.length)} lost, extra copies: ${String(extra.killed)} of killed ` +
+      `workers (longest time from 250 to kill ${longest.toFixed(0)} ms), ${String(extra.frozen)} of the stopped one, ` +
+      `${String(extra.late)} of others that were slower than their lease (so said of ${String(late.size)} messages), ` +
+      `${String(extra.disturbed)} around the restart, ${String(extra.unexplained)} without a reason; ${String(server.faults)} faults, ` +
       `${String(server.swallowed)} swallowed without a reply; ${counters}`;
-    return { kills: killed.size, stored: stored.size, late: extra.ofLate, lost, problems, counters, summary };
+    return { kills: killed.size, stored: stored.size, late: extra.late, lost, problems, counters, summary };
   } finally {
     await server.close();
   }

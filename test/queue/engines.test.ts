@@ -275,6 +275,32 @@ for (const { name: engine, missing, start } of engines) {
       await until(() => transport.trace.length === 2);
     });
 
+    each('what is set aside is counted and touched by nothing, until its record is mended', async () => {
+      const { queue, transport, events } = worker();
+      const records: string[] = [];
+      for (const id of ['mended', 'unwanted']) {
+        await queue.submit(mailTo(`${id}@a.test`), { id });
+        await place.rewrite(name, id, (data) => {
+          records.push(data);
+          return data.slice(0, 40);
+        });
+      }
+      await queue.runDue();
+      const aside = events.flatMap((event) => (event.type === 'set-aside' ? [event.reason] : []));
+      expect(aside.sort()).toEqual(['message 1: it cannot be read', 'message 2: it cannot be read']);
+      for (const verb of ['remove', 'deliverNow', 'bounce', 'release'] as const) {
+        expect(await queue[verb]('all'), verb).toMatchObject({ entries: 0, recipients: 0, inFlight: 0 });
+      }
+      expect((await queue.show()).entries).toEqual([]);
+      expect((await queue.counters()).active).toBe(2);
+      for (const id of ['mended', 'unwanted']) await place.rewrite(name, id, () => records.shift() ?? '');
+      expect(await queue.remove({ id: 'unwanted' })).toMatchObject({ entries: 1 });
+      await queue.deliverNow({ id: 'mended' });
+      await queue.runDue();
+      expect(transport.trace.map(({ recipients }) => recipients)).toEqual([['mended@a.test']]);
+      expect((await queue.counters()).active).toBe(0);
+    });
+
     each('the id of what has ended is known for a day, and then forgotten', async () => {
       const now = Date.now();
       const at = (hours: number): ScriptedQueue => worker({}, { clock: new ManualClock(now + hours * HOUR_MS) });

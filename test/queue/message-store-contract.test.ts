@@ -2,7 +2,7 @@
  * Every `MessageStore` of ours keeps the contract: a directory, Redis, a table of PostgreSQL, and
  * the bucket of the example.
  */
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -47,6 +47,23 @@ describe('in a directory', () => {
     await close();
   });
 
+  test('names that are no keys are left alone, and nothing stops at them', async () => {
+    const { folder, messages, close } = inDirectory();
+    const foreign = ['.nfs0001', 'README.txt', '.hidden.part', 'x y.part', '.part', 'ä', 'x'.repeat(101)].sort();
+    for (const name of foreign) writeFileSync(join(folder, name), 'x');
+    mkdirSync(join(folder, 'lost+found'));
+    mkdirSync(join(folder, 'folder'));
+    await messages.put('one', Readable.from([Buffer.from('x')]));
+    const keys: string[] = [];
+    for await (const key of messages.list(Date.now() + 1000)) {
+      keys.push(key);
+      await messages.remove(key);
+    }
+    expect(keys).toEqual(['one']);
+    expect(readdirSync(folder).sort()).toEqual([...foreign, 'folder', 'lost+found'].sort());
+    await close();
+  });
+
   test('keys lead nowhere else, and a directory that is not there is told of', async () => {
     const { folder, messages, close } = inDirectory();
     const body = (): Readable => Readable.from([Buffer.from('x')]);
@@ -63,6 +80,19 @@ describe('in a bucket', () => {
   keepsTheContract(async () => {
     const { url, close } = await startBucket();
     return { messages: bucketMessages(httpBucket(url)), elsewhere: bucketMessages(httpBucket(url)), close };
+  });
+
+  test('what else lies in the bucket is left alone', async () => {
+    const { url, close } = await startBucket();
+    const bucket = httpBucket(url);
+    const messages = bucketMessages(bucket);
+    for (const key of ['logs/today', 'one']) await bucket.putObject(key, Buffer.from('x'));
+    await messages.put('one', Readable.from([Buffer.from('y')]));
+    for await (const key of messages.list(Date.now() + 1000)) await messages.remove(key);
+    const left: string[] = [];
+    for await (const { key } of bucket.listObjects('')) left.push(key);
+    expect(left).toEqual(['logs/today', 'one']);
+    await close();
   });
 });
 

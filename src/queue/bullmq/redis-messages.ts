@@ -13,12 +13,12 @@ export function redisMessages(redis: RedisClient, base: string, clock: Clock): M
   const list = `${base}list`;
   const keyOf = (key: string): string => `${base}${key}`;
   async function* read(key: string): AsyncGenerator<Uint8Array, void, undefined> {
-    const count = Number(await redis.call('HLEN', keyOf(key)));
-    if (count === 0) throw new Error('the body of the message is missing');
-    for (let part = 0; part < count; part++) {
+    for (let part = 0; ; part++) {
       const bytes = (await redis.callBuffer('HGET', keyOf(key), String(part))) as Buffer | null;
-      if (!bytes) throw new Error('a piece of the message is missing');
-      yield bytes;
+      if (bytes) yield bytes;
+      else if (part === 0) throw new Error('the body is missing');
+      // Whether that was all, who reads knows by the size.
+      else return;
     }
   }
   const remove = async (key: string): Promise<void> => {

@@ -10,11 +10,12 @@ import type { MessageStore } from './message-store.js';
 
 /** Of what is not whole yet. */
 const PART = '.part';
+const KEY = /^[\w-]{1,100}$/;
 
 /**
  * Files in a directory, which is there already: a mount that is missing must not go unnoticed.
  * Written under another name, synced, renamed, and the directory synced, so that a body is there as
- * a whole or not at all. The directory is the store's alone.
+ * a whole or not at all. The directory is one queue's alone.
  *
  * @throws {RouteConfigError} if the path is none
  */
@@ -23,7 +24,7 @@ export function directoryMessages(path: string): MessageStore {
     throw new RouteConfigError('directoryMessages', [{ path: 'path', message: 'must be the path of a directory' }]);
   }
   const fileOf = (key: string): string => {
-    if (!/^[\w-]{1,100}$/.test(key)) throw new TypeError('the key of a body is letters, digits, _ and -');
+    if (!KEY.test(key)) throw new TypeError('the key of a body is letters, digits, _ and -');
     return join(path, key);
   };
   const remove = async (key: string): Promise<void> => {
@@ -47,9 +48,11 @@ export function directoryMessages(path: string): MessageStore {
     remove,
     list: async function* (before) {
       for await (const { name } of await opendir(path)) {
+        // What a crash left half-written is of nobody as well; what has no key's name is not ours.
+        const key = name.endsWith(PART) ? name.slice(0, -PART.length) : name;
+        if (!KEY.test(key)) continue;
         const found = await stat(join(path, name)).catch(() => undefined);
-        // What a crash left half-written is of nobody as well.
-        if (found?.isFile() && found.mtimeMs < before) yield name.endsWith(PART) ? name.slice(0, -PART.length) : name;
+        if (found?.isFile() && found.mtimeMs < before) yield key;
       }
     },
   };

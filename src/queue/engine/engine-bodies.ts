@@ -3,6 +3,8 @@
  * `MessageStore`, read and written piece by piece.
  */
 import { randomUUID } from 'node:crypto';
+import { Readable } from 'node:stream';
+import { errorMessage } from '../../core/error-message.js';
 import type { Message } from '../../delivery/relay-transport.js';
 import { onePiece, pieces } from '../message-bytes.js';
 import type { Engine } from './engine.js';
@@ -41,7 +43,7 @@ export class EngineBodies {
     try {
       await this.#messages.put(key, counted(first.value, all, count));
     } catch (error) {
-      await this.#messages.remove(key).catch(() => undefined);
+      await this.drop(key);
       throw error;
     }
     return { key, size: count.size };
@@ -50,13 +52,16 @@ export class EngineBodies {
   /** What a delivery reads of what was just taken. */
   opened(body: TakenBody): Message {
     if ('inline' in body) return body.inline;
-    const { key, size } = body;
-    return { size, open: () => this.#messages.open(key) };
+    return this.#stored(body.key, body.size);
   }
 
   /** Never rejects: what stays behind is swept. */
   async drop(key: string | undefined): Promise<void> {
-    if (key !== undefined) await this.#messages.remove(key).catch(() => undefined);
+    try {
+      if (key !== undefined) await this.#messages.remove(key);
+    } catch {
+      // As said.
+    }
   }
 
   /** The same for a body whose message may have been stored, by a step that was taken twice or whose end nobody heard of. */
@@ -76,19 +81,51 @@ export class EngineBodies {
   ): Promise<(Message | undefined)[]> {
     const toRead = records.filter(({ record, inline }) => record.body === undefined && !inline).map(({ seq }) => seq);
     const read = toRead.length > 0 ? await this.#engine.inline(toRead) : new Map<number, Uint8Array>();
-    return records.map(({ seq, inline, record: { body, message } }) =>
-      body === undefined ? (inline ?? read.get(seq)) : { size: message.size, open: () => this.#messages.open(body) },
-    );
+    return records.map(({ seq, inline, record }) => {
+      const { size } = record.message;
+      if (record.body !== undefined) return this.#stored(record.body, size);
+      const bytes = inline ?? read.get(seq);
+      return bytes && bytes.byteLength !== size ? whole(size, () => [bytes]) : bytes;
+    });
   }
 
-  /** Removes bodies of nobody, now and then. */
+  #stored(key: string, size: number): Message {
+    return whole(size, () => this.#messages.open(key));
+  }
+
+  /**
+   * Removes bodies of nobody, now and then.
+   *
+   * @throws {Error} at the end, if any could not be removed; at once, if nobody can say whose they are
+   */
   async sweep(now: number): Promise<void> {
     if (now - this.#sweptAt < SWEEP_EVERY_MS) return;
     this.#sweptAt = now;
+    let cause: unknown;
     for await (const key of this.#messages.list(now - ORPHAN_MS)) {
-      if (!(await this.#engine.ownsBody(key))) await this.#messages.remove(key);
+      if (await this.#engine.ownsBody(key)) continue;
+      try {
+        await this.#messages.remove(key);
+      } catch (error) {
+        cause ??= error;
+      }
     }
+    if (cause !== undefined) throw new Error(`an unused body was not removed: ${errorMessage(cause)}`, { cause });
   }
+}
+
+/** To be read in the size it was stored in. Anything else is an error before the end, so that no server takes it. */
+function whole(size: number, open: () => AsyncIterable<Uint8Array | string> | Iterable<Uint8Array>): Message {
+  async function* read(): AsyncGenerator<Uint8Array | string, void, undefined> {
+    let left = size;
+    for await (const chunk of open()) {
+      left -= Buffer.byteLength(chunk);
+      if (left < 0) break;
+      yield chunk;
+    }
+    if (left !== 0) throw new Error('the body is not of the size that was stored');
+  }
+  return { size, open: () => Readable.from(read(), { objectMode: false }) };
 }
 
 async function* counted(

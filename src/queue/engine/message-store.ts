@@ -8,11 +8,11 @@ import { isWith, type Check } from '../../core/check-options.js';
 export interface MessageStore {
   /** Resolves when the body would survive the loss of this process and of the power. A rejected `put` leaves nothing that `open` finds. */
   put(key: string, body: AsyncIterable<Uint8Array>): Promise<void>;
-  /** The same bytes, any number of times. */
+  /** The same bytes, any number of times; a message of which more or fewer come is tried again. */
   open(key: string): Readable;
   /** Also of what is not there. */
   remove(key: string): Promise<void>;
-  /** The keys put before a time, in milliseconds since the epoch: some of them may be of nobody. */
+  /** The keys put before a time, in milliseconds since the epoch. What is not of the queue's own mail is removed. */
   list(before: number): AsyncIterable<string>;
 }
 

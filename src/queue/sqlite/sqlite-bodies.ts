@@ -117,9 +117,9 @@ export class SqliteBodies {
     return 'bytes' in body ? body.bytes : this.open(row, body.size, null);
   }
 
-  /** What a delivery reads. */
+  /** What a delivery reads: in the size it was stored in, or an error before its end. */
   open(row: number, size: number, bytes: Uint8Array | null): Message {
-    if (bytes) return bytes;
+    if (bytes?.byteLength === size) return bytes;
     const sql = this.#sql;
     function* read(): Generator<Uint8Array, void, undefined> {
       for (let part = 0, left = size; left > 0; part++) {
@@ -128,7 +128,7 @@ export class SqliteBodies {
           row,
           part,
         );
-        if (!found) throw new Error('a piece of the message is missing');
+        if (!found || found.bytes.byteLength > left) throw new Error('a piece of the message is missing');
         left -= found.bytes.byteLength;
         yield found.bytes;
       }

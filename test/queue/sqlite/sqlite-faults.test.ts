@@ -200,6 +200,22 @@ describe.each(drivers)('$name', (driver) => {
     });
   });
 
+  there.each([
+    ['cut short', 'UPDATE smtp_routes_message SET body = substr(body, 1, 10)', 'short'],
+    ['without its last piece', 'DELETE FROM smtp_routes_piece WHERE part = 2', 'long'],
+    ['with a piece too long', "UPDATE smtp_routes_piece SET bytes = CAST(bytes || 'more' AS BLOB) WHERE part = 2", 'long'],
+  ])('a body %s is no mail delivered, and waits', async (_, damage, length) => {
+    const { clock, queue: open } = setUp(driver);
+    const { queue, database, events, transport } = open();
+    const message = length === 'long' ? Buffer.alloc(600_000, 'x') : MAIL.message;
+    await queue.submit({ ...MAIL, message });
+    database.exec(damage);
+    await queue.runDue();
+    expect(transport.trace.map(({ body }) => body?.byteLength)).toEqual([undefined]);
+    expect(events.map(({ type }) => type)).toEqual(['stored', 'attempted', 'deferred']);
+    expect(clock.now()).toBeLessThan((await queue.show()).entries[0]?.nextAttemptAt ?? 0);
+  });
+
   there('a body that cannot be read to its end is not stored', async () => {
     const { queue, database } = setUp(driver).queue();
     const open = (): Readable =>
