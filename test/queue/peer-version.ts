@@ -6,7 +6,7 @@ import { otherPeers } from '../../.config/peers.js';
 
 const require = createRequire(import.meta.url);
 
-export function peerVersion(name: 'bullmq' | 'pg-boss'): string {
+export function peerVersion(name: 'bullmq' | 'ioredis' | 'pg-boss'): string {
   const folder = otherPeers.find((one) => one.name === name)?.folder;
   const file = folder === undefined ? require.resolve(`${name}/package.json`) : join(folder, 'package.json');
   return (JSON.parse(readFileSync(file, 'utf8')) as { readonly version: string }).version;

@@ -19,7 +19,7 @@ const routes = defineRoutes({ relays: { a: { host: '192.0.2.1' } }, routes: [{ m
 const mail = { envelope: { from: 'sender@example.net', to: ['one@a.test'] }, message: 'Subject: x\r\n\r\nx\r\n' };
 
 describe.skipIf(redisMissing !== undefined)(
-  `BullMQ ${peerVersion('bullmq')} ${redisMissing ?? ''}`,
+  `BullMQ ${peerVersion('bullmq')} on ioredis ${peerVersion('ioredis')} ${redisMissing ?? ''}`,
   { timeout: 60_000 },
   () => {
     let server: RedisServer;

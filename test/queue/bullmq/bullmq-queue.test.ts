@@ -10,7 +10,7 @@ import { deliveryQueueContract } from 'smtp-routes/testing';
 import { redisMissing, startRedis, type RedisServer } from '../../redis-server.js';
 import { peerVersion } from '../peer-version.js';
 
-describe.skipIf(redisMissing !== undefined)(`BullMQ ${peerVersion('bullmq')} ${redisMissing ?? ''}`, () => {
+describe.skipIf(redisMissing !== undefined)(`BullMQ ${peerVersion('bullmq')} on ioredis ${peerVersion('ioredis')} ${redisMissing ?? ''}`, () => {
   let server: RedisServer;
   let connection: Redis;
   let names = 0;
