@@ -203,7 +203,11 @@ describe.each(drivers)('$name', (driver) => {
   there.each([
     ['cut short', 'UPDATE smtp_routes_message SET body = substr(body, 1, 10)', 'short'],
     ['without its last piece', 'DELETE FROM smtp_routes_piece WHERE part = 2', 'long'],
-    ['with a piece too long', "UPDATE smtp_routes_piece SET bytes = CAST(bytes || 'more' AS BLOB) WHERE part = 2", 'long'],
+    [
+      'with a piece too long',
+      "UPDATE smtp_routes_piece SET bytes = CAST(bytes || 'more' AS BLOB) WHERE part = 2",
+      'long',
+    ],
   ])('a body %s is no mail delivered, and waits', async (_, damage, length) => {
     const { clock, queue: open } = setUp(driver);
     const { queue, database, events, transport } = open();
