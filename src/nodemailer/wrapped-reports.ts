@@ -88,15 +88,22 @@ export function failedReports(error: unknown, end: WrappedEnd): readonly Recipie
   });
 }
 
-/** The attempt ended before the transport was called. An app's message that cannot be read is no relay's fault. */
+/** The attempt ended before the transport was called. */
 export function neverCalledReports(error: unknown, recipients: readonly string[]): readonly RecipientReport[] {
   const { code } = Object(error) as { readonly code?: unknown };
   const message = printable(errorMessage(error));
   const failure: Failure =
     code === 'ETIMEDOUT'
       ? { kind: 'lost', phase: 'envelope', code, message }
-      : { kind: 'aborted', message: code === 'EABORT' ? message : `the message could not be read: ${message}` };
+      : code === 'EABORT'
+        ? { kind: 'aborted', message }
+        : unreadable(message);
   return recipients.map((recipient) => ({ recipient, failure }));
+}
+
+/** No relay is at fault, and no other can do better now. */
+function unreadable(why: string): Failure {
+  return { kind: 'aborted', message: `the message could not be read: ${why}` };
 }
 
 /** nodemailer's error, with what it told of single recipients before. */
@@ -112,6 +119,7 @@ function withRefusals(error: unknown, rejectedErrors: unknown): object {
 /** The body stream knows better than the error where the message got lost. */
 function seenFrom(bodies: WrappedBodies, failure: Failure, code: unknown): Failure {
   if (code === 'EABORT' && !bodies.ended) return { kind: 'aborted', message: 'aborted before the message was over' };
+  if (code === 'ESTREAM' && failure.kind === 'lost' && !bodies.ended) return unreadable(failure.message);
   if (failure.kind === 'reply' && failure.phase === 'final-reply' && !bodies.ended)
     return { ...failure, phase: 'data' };
   if (failure.kind !== 'lost' || failure.phase !== 'final-reply' || bodies.ended) return failure;

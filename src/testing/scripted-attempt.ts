@@ -5,6 +5,7 @@
  */
 import { Readable } from 'node:stream';
 import { isClosingCode } from '../core/classify.js';
+import { errorMessage } from '../core/error-message.js';
 import type { Failure, Phase, SmtpReply } from '../core/failure.js';
 import { parseReply } from '../core/reply.js';
 import type { ConnectionInfo, Message, RecipientReport, SendRequest } from '../delivery/relay-transport.js';
@@ -114,7 +115,7 @@ export class ScriptedAttempt {
         chunks.push(Buffer.from(chunk as Uint8Array));
       }
     } catch (error) {
-      return { failure: { kind: 'lost', phase: 'data', code: 'ESTREAM', message: String(error) } };
+      return { failure: { kind: 'aborted', message: `the message could not be read: ${errorMessage(error)}` } };
     } finally {
       source.destroy();
     }

@@ -606,6 +606,28 @@ function rawPlugin(seen: unknown[], answers: readonly object[] = []): object {
   };
 }
 
+it.each([false, true])('a message that breaks off is no fault of the relay (pool: %s)', async (pool) => {
+  const broken = {
+    open: () =>
+      Readable.from(
+        (function* () {
+          yield Buffer.from(MESSAGE);
+          throw new Error('disk');
+        })(),
+        { objectMode: false },
+      ),
+  };
+  await withSmtp({ pool }, async ({ send, backup, own }) => {
+    const outcome = await send(undefined, broken);
+    expect(outcome.recipients[0]).toMatchObject({
+      status: 'queue-for-later',
+      failure: { kind: 'aborted', message: 'the message could not be read: disk' },
+    });
+    expect(toldOutcome(await send())).toBe('delivered by own');
+    expect([own.messages.length, backup.connections]).toEqual([1, 0]);
+  });
+});
+
 describe('a plugin that builds its own request from a finished message', () => {
   const source = { open: () => Readable.from([MESSAGE.slice(0, 20), MESSAGE.slice(20)]), size: MESSAGE.length };
   const FORMS: readonly [what: string, message: Mail['message']][] = [
