@@ -31,13 +31,13 @@ describe.skipIf(redisMissing !== undefined)(`a script of Redis ${redisMissing ??
 
   function counting(): { readonly client: RedisClient; readonly sent: number[] } {
     const sent: number[] = [];
-    const { call, callBuffer } = connection as RedisClient;
+    const redis: RedisClient = connection;
     const client: RedisClient = {
       call: (command, ...args) => {
         sent.push(args.flat().length);
-        return call.call(connection, command, ...args);
+        return redis.call(command, ...args);
       },
-      callBuffer: (command, ...args) => callBuffer.call(connection, command, ...args),
+      callBuffer: (command, ...args) => redis.callBuffer(command, ...args),
     };
     return { client, sent };
   }
@@ -66,7 +66,7 @@ describe.skipIf(redisMissing !== undefined)(`a script of Redis ${redisMissing ??
       ['HSET', 'ids', 'bytes', 20],
       ['HSET', 'bytes', 'é', new Uint8Array(bytes), 'empty', ''],
     ];
-    expect(await guarded(connection as RedisClient, [{ guard, commands }])).toEqual([true]);
+    expect(await guarded(connection, [{ guard, commands }])).toEqual([true]);
     expect(await connection.hgetBuffer('bytes', 'é')).toEqual(bytes);
     expect(await connection.hget('bytes', 'empty')).toBe('');
   });
