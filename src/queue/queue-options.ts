@@ -57,12 +57,22 @@ export interface QueueSettings extends Required<
 const DEFAULT_CONCURRENCY = 40;
 const LEASE_AFTER_DEADLINE_MS = 60_000;
 
-/** @throws {RouteConfigError} with everything that is wrong */
-export function queueSettings(options: QueueOptions, more: Readonly<Record<string, Check>> = {}): QueueSettings {
+type Checks = Readonly<Record<string, Check>>;
+
+/**
+ * @param more what else may be given
+ * @param needed what else must be
+ * @throws {RouteConfigError} with everything that is wrong
+ */
+export function queueSettings(options: QueueOptions, more: Checks = {}, needed: Checks = {}): QueueSettings {
   const problems = new Problems();
-  checkOptions(options, { ...CHECKS, ...more }, '', problems);
-  const { deliverer, profile, profiles, concurrency = DEFAULT_CONCURRENCY } = options as Partial<QueueOptions>;
-  if (deliverer === undefined) problems.add('deliverer', 'is missing');
+  const given = (options as Partial<QueueOptions> | undefined) ?? {};
+  checkOptions(given, { ...CHECKS, ...more, ...needed }, '', problems);
+  for (const [name, check] of Object.entries({ deliverer: CHECKS.deliverer, ...needed })) {
+    const value = (given as Readonly<Record<string, unknown>>)[name];
+    if (value === undefined) problems.add(name, check(value) ?? 'is missing');
+  }
+  const { profile, profiles, concurrency = DEFAULT_CONCURRENCY } = given;
   if (profile !== undefined) checkBounceProfile(profile, 'profile', problems);
   if (typeof profiles === 'object') {
     for (const [domain, one] of Object.entries(profiles)) {
@@ -82,8 +92,8 @@ export function queueSettings(options: QueueOptions, more: Readonly<Record<strin
     delayWarnings: false,
     reportingMta: undefined,
   };
-  const given = Object.entries(options).filter(([key]) => key in defaults);
-  return withDefaults(defaults, Object.fromEntries(given) as Partial<QueueSettings>);
+  const set = Object.entries(options).filter(([key]) => key in defaults);
+  return withDefaults(defaults, Object.fromEntries(set) as Partial<QueueSettings>);
 }
 
 const CHECKS: Readonly<Record<keyof QueueOptions, Check>> = {

@@ -76,8 +76,8 @@ export async function fillRedis(place: string, name: string, messages: number): 
   const base = `${prefix}:{${name}}:mail:`;
   const ids = await submitOriginals((options) => bullmqQueue({ connection, name, prefix, ...options }));
   const queues = {
-    new: new Queue(name, { connection, prefix }),
-    retry: new Queue(`${name}-retry`, { connection, prefix }),
+    new: new Queue(`{${name}}.new`, { connection, prefix }),
+    retry: new Queue(`{${name}}.retry`, { connection, prefix }),
   };
   // The log would be most of the time.
   await connection.config('SET', 'appendfsync', 'everysec');
@@ -125,7 +125,7 @@ export async function fillPgBoss(place: string, name: string, messages: number):
      c AS (UPDATE ${table('count')} SET active = active + $2
        WHERE domain IN (SELECT e.domain FROM original JOIN ${table('entry')} e USING (seq)) AND active > 0)
      SELECT 1 FROM m`,
-    [ids, Math.ceil(messages / ids.length), `${name}%`],
+    [ids, Math.ceil(messages / ids.length), `${name}.%`],
   );
   if (copied.rowCount !== Math.ceil(messages / ids.length) * ids.length) throw new Error('the queue was not filled');
   await pool.query('ANALYZE');

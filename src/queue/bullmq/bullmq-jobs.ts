@@ -4,7 +4,7 @@
  * job rings too early, or is found missing later.
  */
 import { randomUUID } from 'node:crypto';
-import { Queue, Worker, type ConnectionOptions, type Job, type JobsOptions } from 'bullmq';
+import { Queue, UnrecoverableError, Worker, type ConnectionOptions, type Job, type JobsOptions } from 'bullmq';
 import type { Alarm, Lane } from '../engine/mail-record.js';
 
 interface Data {
@@ -139,12 +139,19 @@ export class BullmqJobs {
   }
 
   async #next(worker: Worker<Data>, lane: Lane): Promise<number | undefined> {
-    const token = randomUUID();
-    const job = (await worker.getNextJob(token, { block: false })) as Job<Data> | undefined;
-    if (!job) return undefined;
-    const { seq } = job.data;
-    this.#held.set(seq, { job, token, lane });
-    return seq;
+    for (;;) {
+      const token = randomUUID();
+      const job = (await worker.getNextJob(token, { block: false })) as Job<Data> | undefined;
+      if (!job) return undefined;
+      const seq = (job.data as Data | null)?.seq;
+      if (seq !== undefined && job.id === jobId(seq)) {
+        this.#held.set(seq, { job, token, lane });
+        return seq;
+      }
+      // Left where whoever added it looks for what went wrong.
+      const reason = new UnrecoverableError('not of smtp-routes, whose queue this is');
+      await job.moveToFailed(reason, token).catch(unlessConnection);
+    }
   }
 
   /** Whether BullMQ will bring the message up. */
@@ -181,8 +188,8 @@ export class BullmqJobs {
   }
 
   #nameOf(lane: Lane): string {
-    const { name } = this.#options;
-    return lane === 'new' ? name : `${name}-retry`;
+    // As the keys of ours begin. No name that the app may give us has braces.
+    return `{${this.#options.name}}.${lane}`;
   }
 }
 

@@ -18,7 +18,7 @@ import type { RedisClient } from './redis.js';
 import { redisMessages } from './redis-messages.js';
 
 export interface BullmqQueueOptions extends QueueOptions {
-  /** An `ioredis` client with `maxRetriesPerRequest: null`, as BullMQ wants it, and without `enableAutoPipelining`. The app ends it, after the queue. */
+  /** An `ioredis` 5 or 6 client with `maxRetriesPerRequest: null`, as BullMQ wants it, without `keyPrefix`, `stringNumbers` and `enableAutoPipelining`. The app ends it, after the queue. */
   readonly connection: RedisClient;
   /** Begins every key. Default `smtp-routes`. */
   readonly prefix?: string;
@@ -28,15 +28,25 @@ export interface BullmqQueueOptions extends QueueOptions {
   readonly messages?: MessageStore;
 }
 
-const isClient = isWith(['call', 'callBuffer'], 'an ioredis client');
+interface GivenClient {
+  readonly options?: Readonly<Record<string, unknown>>;
+  readonly isCluster?: boolean;
+  readonly mode?: string;
+}
+
+/** With the first ioredis loses the names of commands that it is given as words; BullMQ does not work with the others. */
+const IN_THE_WAY = ['enableAutoPipelining', 'stringNumbers', 'keyPrefix'];
+const isClient = isWith(['call', 'callBuffer'], 'an ioredis client, new Redis({ maxRetriesPerRequest: null })');
 const isRedis: Check = (value) => {
   const wrong = isClient(value);
   if (wrong !== undefined) return wrong;
-  const { options } = value as { options?: Readonly<Record<string, unknown>> };
+  const { options = {}, isCluster, mode = 'normal' } = value as GivenClient;
+  if (isCluster) return 'must not be a Cluster, which is not supported';
+  if (mode !== 'normal') return `must not be in ${mode} mode: give the queue a client of its own`;
   // BullMQ says so only when the first worker is made, and new mail would go out while no retry ever does.
-  if (options && options['maxRetriesPerRequest'] !== null) return 'must have maxRetriesPerRequest: null';
-  // ioredis then loses the names of commands that it is given as words.
-  return options?.['enableAutoPipelining'] === true ? 'must not have enableAutoPipelining' : undefined;
+  if (options['maxRetriesPerRequest'] !== null) return 'must have maxRetriesPerRequest: null';
+  const inTheWay = IN_THE_WAY.find((name) => options[name]);
+  return inTheWay && `must not have ${inTheWay}${inTheWay === 'keyPrefix' ? ': give `prefix` to the queue' : ''}`;
 };
 const isName: Check = (value) =>
   typeof value === 'string' && /^[\w.-]{1,100}$/.test(value)
@@ -45,14 +55,8 @@ const isName: Check = (value) =>
 
 /** @throws {RouteConfigError} for unknown or wrong options, all at once */
 export function bullmqQueue(options: BullmqQueueOptions): DeliveryQueue {
-  // What is left out is wrong too.
-  const { connection = null } = options as Partial<BullmqQueueOptions>;
-  const settings = queueSettings({ ...options, connection } as QueueOptions, {
-    connection: isRedis,
-    prefix: isName,
-    name: isName,
-    messages: isMessageStore,
-  });
+  const more = { prefix: isName, name: isName, messages: isMessageStore };
+  const settings = queueSettings(options, more, { connection: isRedis });
   const { deliverer, prefix = 'smtp-routes', name = 'mail' } = options;
   const { clock } = deliverer;
   const keys = new RedisKeys(prefix, name);

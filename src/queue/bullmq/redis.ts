@@ -27,10 +27,16 @@ export interface Guarded {
   readonly commands: readonly Command[];
 }
 
+/** `words`: of all the commands, one behind the other, so that there may be any number of them. */
 const SCRIPT = `
+local words, place = {}, 1
+for length in string.gmatch(ARGV[1], '%d+') do
+  words[#words + 1] = string.sub(ARGV[2], place, place + length - 1)
+  place = place + length
+end
 local answers, i = {}, 1
-while i <= #ARGV do
-  local kind, key, value, after, other = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4]
+while i <= #words do
+  local kind, key, value, after, other = words[i], words[i + 1], words[i + 2], words[i + 3], words[i + 4]
   local now = redis.call('HGET', key, kind == 'version' and kind or value)
   local holds
   if kind == 'version' then
@@ -38,11 +44,11 @@ while i <= #ARGV do
   else
     holds = not now and not redis.call('ZSCORE', other, value)
   end
-  local stop = i + 6 + tonumber(ARGV[i + 5])
+  local stop = i + 6 + tonumber(words[i + 5])
   i = i + 6
   while holds and i < stop do
-    local length = tonumber(ARGV[i])
-    redis.call(unpack(ARGV, i + 1, i + length))
+    local length = tonumber(words[i])
+    redis.call(unpack(words, i + 1, i + length))
     i = i + length + 1
   end
   i = stop
@@ -75,30 +81,46 @@ export function pairsOf(answer: unknown): [string, string][] {
   return flat.flatMap((name, i): [string, string][] => (i % 2 === 0 ? [[name, flat[i + 1] ?? '']] : []));
 }
 
+/** Of one script: nobody else is served while it runs. */
+const MAX_WORDS = 50_000;
+
 /**
  * Answers for each whether its guard held, now or when it was carried out before: a client that lost
  * the answer sends the script again. They are carried out one after the other, each as the one before
  * left things.
  */
 export async function guarded(redis: RedisClient, steps: readonly Guarded[]): Promise<boolean[]> {
-  const args: Argument[] = [];
-  for (const { guard, commands } of steps) {
-    if ('key' in guard) args.push('version', guard.key, guard.version, guard.next, '');
-    else args.push('new', guard.ids, guard.id, guard.seq, guard.ended);
-    const place = args.push(0) - 1;
-    for (const command of commands) {
-      args.push(command.length);
-      for (const value of command) args.push(asArgument(value));
-    }
-    args[place] = args.length - place - 1;
+  const scripts: Argument[][] = [];
+  for (const step of steps) {
+    const words = wordsOf(step);
+    const last = scripts.at(-1);
+    if (last && last.length + words.length <= MAX_WORDS) for (const word of words) last.push(word);
+    else scripts.push(words);
   }
-  // One key says which node of a cluster has them all.
   const [first] = steps;
   if (!first) return [];
+  // One key says which node of a cluster has them all.
   const key = 'key' in first.guard ? first.guard.key : first.guard.ids;
-  // As a list: a message to thousands of domains has more arguments than a call may have.
-  const answers = await evaluate(SCRIPT, (...how) => redis.call(...how, 1, key, args) as Promise<number[]>);
-  return answers.map((one) => one === 1);
+  const answers = scripts.map((words) => {
+    const bytes = words.map((word) => (Buffer.isBuffer(word) ? word : Buffer.from(String(word))));
+    const args = [bytes.map(({ length }) => length).join(), Buffer.concat(bytes)];
+    return evaluate(SCRIPT, (...how) => redis.call(...how, 1, key, ...args) as Promise<number[]>);
+  });
+  return (await Promise.all(answers)).flat().map((one) => one === 1);
+}
+
+function wordsOf({ guard, commands }: Guarded): Argument[] {
+  const words: Argument[] =
+    'key' in guard
+      ? ['version', guard.key, guard.version, guard.next, '']
+      : ['new', guard.ids, guard.id, guard.seq, guard.ended];
+  const place = words.push(0) - 1;
+  for (const command of commands) {
+    words.push(command.length);
+    for (const value of command) words.push(asArgument(value));
+  }
+  words[place] = words.length - place - 1;
+  return words;
 }
 
 /** By the script's name, if the server has it. */

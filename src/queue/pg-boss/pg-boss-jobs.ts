@@ -3,6 +3,7 @@
  * being deleted and sent again under the same id, within the transaction that changes the message.
  */
 import type { Alarm, Lane } from '../engine/mail-record.js';
+import { QueueStorageError } from '../storage-error.js';
 import type { PgRunner } from './pg-pool.js';
 
 interface BossDb {
@@ -13,14 +14,21 @@ interface WithDb {
   readonly db: BossDb;
 }
 
-type GetOptions = WithDb & { readonly includeArchive: boolean };
+interface BossJob {
+  readonly id: string;
+  readonly data: object | null;
+}
+
+type GetOptions = Partial<WithDb> & { readonly includeArchive: boolean };
 
 /** An instance of pg-boss 10 or 12, started, by what it can do. */
 export interface Boss {
   createQueue(name: string, options?: object): Promise<unknown>;
+  getQueue(name: string): Promise<object | null>;
   /** pg-boss 10: jobs, options; pg-boss 12: the queue's name, jobs, options. */
   insert(...args: never[]): Promise<unknown>;
-  fetch(name: string, options: object): Promise<{ readonly data: object }[]>;
+  fetch(name: string, options: object): Promise<BossJob[]>;
+  fail(name: string, ids: string[], output: object, options: object): Promise<unknown>;
   deleteJob(name: string, ids: string[], options: object): Promise<unknown>;
   getJobById(name: string, id: string, options: GetOptions): Promise<{ readonly state: string } | null>;
   on?(event: 'error', listener: (error: Error) => void): unknown;
@@ -53,7 +61,7 @@ const ENDLESS = 1_000_000_000;
 const RETENTION_SECONDS = 10 * 365 * 24 * 3600;
 /** PostgreSQL's word for it, and how many in a row are bad luck. */
 const DEADLOCK = '40P01';
-const DEADLOCKS = 10;
+const DEADLOCKS = 100;
 
 export class PgBossJobs {
   readonly #boss: Boss;
@@ -67,17 +75,29 @@ export class PgBossJobs {
     this.leaseMs = Math.max(LEAST_LEASE_MS, leaseMs);
   }
 
-  async open(): Promise<void> {
-    for (const lane of LANES) await this.#create(this.#queue(lane), DEADLOCKS);
+  /** Answers the names of its queues. */
+  async open(): Promise<string[]> {
+    const queues = LANES.map((lane) => this.#queue(lane));
+    for (const queue of queues) {
+      // To make one deadlocks with the making of any other in pg-boss 10. Each round one of them gets through.
+      for (let rounds = DEADLOCKS; rounds > 0 && !(await this.#isKnown(queue)); rounds--) {
+        await this.#boss.createQueue(queue).catch((error: unknown) => {
+          if ((error as { readonly code?: unknown }).code !== DEADLOCK || rounds === 1) throw error;
+        });
+      }
+      // 12 reads up on a queue once, by a connection of its own: not while a transaction has the last one.
+      await this.#boss.getJobById(queue, jobId(0), { includeArchive: false });
+    }
+    return queues;
   }
 
-  async #create(queue: string, deadlocks: number): Promise<void> {
+  async #isKnown(queue: string): Promise<boolean> {
     try {
-      await this.#boss.createQueue(queue);
+      return (await this.#boss.getQueue(queue)) !== null;
     } catch (error) {
-      // With the making of somebody else's queue.
-      if ((error as { readonly code?: unknown }).code !== DEADLOCK || deadlocks === 0) throw error;
-      await this.#create(queue, deadlocks - 1);
+      // What 12 says, and what becomes of 10.
+      if (!(error instanceof TypeError) && !/not opened|not initialized/.test((error as Error).message)) throw error;
+      throw new QueueStorageError('UNAVAILABLE', 'pg-boss is not started: `await boss.start()` first', error);
     }
   }
 
@@ -130,7 +150,27 @@ export class PgBossJobs {
   }
 
   /** Numbers of messages whose jobs are ours for the length of a lease. */
-  async fetch(runner: PgRunner, lane: Lane, batchSize: number): Promise<number[]> {
+  async fetch(runner: PgRunner, lane: Lane, limit: number): Promise<number[]> {
+    const seqs: number[] = [];
+    const foreign = new Set<string>();
+    for (let isNew = true; isNew;) {
+      const jobs = await this.#take(runner, lane, limit - seqs.length);
+      const others = jobs.flatMap(({ id, data }) => {
+        const seq = seqOf(id, data);
+        if (seq === undefined) return id;
+        seqs.push(seq);
+        return [];
+      });
+      // Failed, as whoever added them would look for. If they are to be retried they come back.
+      const output = { message: 'not of smtp-routes, whose queue this is' };
+      if (others.length > 0) await this.#boss.fail(this.#queue(lane), others, output, { db: dbOf(runner) });
+      isNew = others.some((id) => !foreign.has(id));
+      for (const id of others) foreign.add(id);
+    }
+    return seqs;
+  }
+
+  async #take(runner: PgRunner, lane: Lane, batchSize: number): Promise<BossJob[]> {
     // pg-boss takes an error of the database for "nothing to do".
     let trouble: unknown;
     const db: BossDb = {
@@ -147,7 +187,7 @@ export class PgBossJobs {
     const order = this.#boss.expire && { priority: false };
     const jobs = await this.#boss.fetch(this.#queue(lane), { batchSize, db, ...order });
     if (trouble !== undefined) throw trouble as Error;
-    return jobs.map(({ data }) => (data as { seq: number }).seq);
+    return jobs;
   }
 
   /** Whether pg-boss will bring the message up. */
@@ -166,7 +206,8 @@ export class PgBossJobs {
   }
 
   #queue(lane: Lane): string {
-    return lane === 'new' ? this.#name : `${this.#name}-retry`;
+    // No name that the app may give us has a dot.
+    return `${this.#name}.${lane}`;
   }
 }
 
@@ -177,4 +218,10 @@ function dbOf(runner: PgRunner): WithDb['db'] {
 /** A job's id is the message's number, so that nothing needs to be looked up. */
 function jobId(seq: number): string {
   return `00000000-0000-4000-8000-${seq.toString(16).padStart(12, '0')}`;
+}
+
+/** Undefined: the job is not ours. */
+function seqOf(id: string, data: object | null): number | undefined {
+  const seq = (data as { readonly seq?: unknown } | null)?.seq;
+  return typeof seq === 'number' && id === jobId(seq) ? seq : undefined;
 }

@@ -21,9 +21,9 @@ import { tableMessages } from './table-messages.js';
 export interface PgBossQueueOptions extends QueueOptions {
   /** An instance of pg-boss 10 or 12, started. The app stops it, after the queue. */
   readonly boss: Boss;
-  /** Connections to the same database, a `Pool` of `pg`. The app ends it, after the queue. */
+  /** Connections to the same database, a `Pool` of `pg` 8. The app ends it, after the queue. */
   readonly pool: PgPool;
-  /** The schema of pg-boss, and of the queue's own tables. Default `pgboss`, as in pg-boss. */
+  /** The schema of pg-boss, as it was told, and of the queue's own tables. Default `pgboss`, as in pg-boss. */
   readonly schema?: string;
   /** Begins the names of the queue's tables and of its queues in pg-boss. Default `smtp-routes`. */
   readonly name?: string;
@@ -31,28 +31,21 @@ export interface PgBossQueueOptions extends QueueOptions {
   readonly messages?: MessageStore;
 }
 
-const isBoss = isWith(['insert', 'fetch', 'deleteJob', 'createQueue', 'getJobById'], 'a PgBoss');
+const isBoss = isWith(['insert', 'fetch', 'fail', 'deleteJob', 'createQueue', 'getQueue', 'getJobById'], 'a PgBoss');
 const isPool = isWith(['query', 'connect'], 'a Pool of pg');
 const isName: Check = (value) =>
   typeof value === 'string' && /^[a-z][a-z0-9-]{0,30}$/.test(value)
     ? undefined
     : `must be lower-case letters, digits and -, at most 31, got ${show(value)}`;
 const isSchema: Check = (value) =>
-  typeof value === 'string' && /^[A-Za-z_][A-Za-z0-9_]{0,49}$/.test(value)
+  typeof value === 'string' && /^([A-Za-z_]\w{0,49}|"[^"]{1,50}")$/.test(value)
     ? undefined
-    : `must be a name of letters, digits and _, got ${show(value)}`;
+    : `must be a name of letters, digits and _, or one in double quotes, as pg-boss has it, got ${show(value)}`;
 
 /** @throws {RouteConfigError} for unknown or wrong options, all at once */
 export function pgBossQueue(options: PgBossQueueOptions): DeliveryQueue {
-  // What is left out is wrong too.
-  const { boss = null, pool = null } = options as Partial<PgBossQueueOptions>;
-  const settings = queueSettings({ ...options, boss, pool } as QueueOptions, {
-    boss: isBoss,
-    pool: isPool,
-    schema: isSchema,
-    name: isName,
-    messages: isMessageStore,
-  });
+  const more = { schema: isSchema, name: isName, messages: isMessageStore };
+  const settings = queueSettings(options, more, { boss: isBoss, pool: isPool });
   const { deliverer, schema = 'pgboss', name = 'smtp-routes' } = options;
   const { clock, random } = deliverer;
   const tables = tablesOf(schema, name);

@@ -6,8 +6,10 @@ import { QueueStorageError } from '../storage-error.js';
 import type { PgPool, PgRunner } from './pg-pool.js';
 import { transact } from './pg-transaction.js';
 
-/** Names of tables, quoted. */
+/** Names of tables, quoted. No index may be called as a table of a queue with a longer name: `a_entry_domain` is one of `a-entry`. */
 export interface Tables {
+  /** Of pg-boss's own, where its queues are listed. */
+  readonly queues: string;
   readonly schema: string;
   readonly message: string;
   readonly entry: string;
@@ -20,9 +22,11 @@ export interface Tables {
 }
 
 export function tablesOf(schema: string, name: string): Tables {
-  const prefix = `"${schema}"."${name.replaceAll('-', '_')}_`;
+  // Its letters in the case that PostgreSQL makes of them, as pg-boss has it.
+  const prefix = `${schema}."${name.replaceAll('-', '_')}_`;
   const table = (what: string): string => `${prefix}${what}"`;
   return {
+    queues: `${schema}.queue`,
     schema: table('schema'),
     message: table('message'),
     entry: table('entry'),
@@ -60,7 +64,7 @@ const MIGRATIONS: readonly ((tables: Tables) => string)[] = [
     retry_at double precision,        -- while it waits for a retry
     PRIMARY KEY (seq, n)
   );
-  CREATE INDEX "${prefix}_entry_domain" ON ${entry} (domain, seq, n);
+  CREATE INDEX "${prefix}_entry_by_domain" ON ${entry} (domain, seq, n);
   CREATE INDEX "${prefix}_entry_retry" ON ${entry} (domain, retry_at) WHERE retry_at IS NOT NULL;
 
   CREATE TABLE ${inline} (seq bigint PRIMARY KEY, bytes bytea NOT NULL);
@@ -108,10 +112,15 @@ const MIGRATIONS: readonly ((tables: Tables) => string)[] = [
 /**
  * Makes the tables, or brings them up to date.
  *
- * @param openQueues what else is to be made by one process at a time: pg-boss' own way to make a queue deadlocks with itself
- * @throws {QueueStorageError} if they are of a newer version than this package knows
+ * @param openQueues makes the queues of pg-boss and answers their names. Not within the transaction: it may want the one connection there is
+ * @throws {QueueStorageError} if they are of a newer version than this package knows, or pg-boss is elsewhere
  */
-export async function openSchema(pool: PgPool, tables: Tables, openQueues: () => Promise<void>): Promise<void> {
+export async function openSchema(
+  pool: PgPool,
+  tables: Tables,
+  openQueues: () => Promise<readonly string[]>,
+): Promise<void> {
+  await checkPlace(pool, tables, await openQueues());
   await transact(pool, async (client) => {
     // One process at a time; the others find it done.
     await client.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [tables.schema]);
@@ -128,8 +137,27 @@ export async function openSchema(pool: PgPool, tables: Tables, openQueues: () =>
       await client.query(`DELETE FROM ${tables.schema}`);
       await client.query(`INSERT INTO ${tables.schema} VALUES ($1)`, [MIGRATIONS.length]);
     }
-    await openQueues();
   });
+}
+
+/** SQLSTATE: no such table, no such schema. */
+const NOT_THERE = ['42P01', '3F000'];
+
+/** What pg-boss has just made must be seen from here too. */
+async function checkPlace(pool: PgPool, { queues }: Tables, names: readonly string[]): Promise<void> {
+  let cause: unknown;
+  try {
+    const { rows } = await pool.query(`SELECT 1 FROM ${queues} WHERE name = ANY($1::text[])`, [names]);
+    if (rows.length === names.length) return;
+  } catch (error) {
+    if (!NOT_THERE.includes(String((error as { readonly code?: unknown }).code))) throw error;
+    cause = error;
+  }
+  throw new QueueStorageError(
+    'SCHEMA',
+    `${queues} of the pool's database does not list the queues of this boss: give its schema as "schema", and a "pool" of its database`,
+    cause,
+  );
 }
 
 async function versionOf(client: PgRunner, { schema }: Tables): Promise<number> {

@@ -33,9 +33,7 @@ const isDatabase: Check = (value) => {
  * @throws {QueueStorageError} if the database cannot be written, or its tables are of a newer version
  */
 export function sqliteQueue(options: SqliteQueueOptions): DeliveryQueue {
-  // What is left out is a wrong database too.
-  const given = { ...options, database: (options as Partial<SqliteQueueOptions>).database ?? null };
-  const settings = queueSettings(given, { database: isDatabase, lockTimeoutMs: isDuration });
+  const settings = queueSettings(options, { lockTimeoutMs: isDuration }, { database: isDatabase });
   const { database, lockTimeoutMs = 30_000 } = options;
   const { maxMessageBytes } = settings;
   const store = new SqliteStore({ database, maxMessageBytes, lockTimeoutMs, holder: newHolder() });

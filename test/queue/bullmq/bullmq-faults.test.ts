@@ -106,7 +106,7 @@ describe.skipIf(redisMissing !== undefined)(
       const name = `deleted-${String(++names)}`;
       const first = open(name, '250');
       await first.queue.submit(mail);
-      const jobs = new Queue(name, { connection, prefix: 'smtp-routes' });
+      const jobs = new Queue(`{${name}}.new`, { connection, prefix: 'smtp-routes' });
       await jobs.obliterate({ force: true });
       await jobs.close();
       expect(await first.queue.runDue()).toEqual([]);
@@ -114,6 +114,41 @@ describe.skipIf(redisMissing !== undefined)(
       expect((await later.queue.runDue()).length).toBe(1);
       await first.queue.close();
       await later.queue.close();
+    });
+
+    test('queues with names that follow from ours, of the app and of another queue, are not touched', async () => {
+      const name = `neighbour-${String(++names)}`;
+      const suffixes = ['', '-new', '-retry', '.new', '.retry'];
+      const own = suffixes.map((suffix) => new Queue(name + suffix, { connection, prefix: 'smtp-routes' }));
+      for (const queue of own) await queue.add('own', { my: 1 });
+      const ours = suffixes.map((suffix) =>
+        open(name + suffix, ['450 later', '250'], { profile: { initialRetryMs: 1 } }),
+      );
+      for (const { queue } of ours) await queue.submit(mail, { id: 'one' });
+      for (const { queue, transport } of ours) {
+        await until(async () => (await queue.runDue()).length === 0 && (await queue.counters()).active === 0);
+        expect(transport.trace.length).toBe(2);
+        await queue.close();
+      }
+      for (const queue of own) {
+        expect(await queue.getWaitingCount()).toBe(1);
+        await queue.close();
+      }
+    });
+
+    test('jobs in our queues that are not ours are failed, and mail behind them goes out', async () => {
+      const name = `foreign-${String(++names)}`;
+      const { queue } = open(name, '250');
+      const jobs = new Queue(`{${name}}.new`, { connection, prefix: 'smtp-routes' });
+      const data = [{ my: 1 }, null, 'text', { seq: 1 }, { seq: 'x' }, { seq: 99 }];
+      for (const one of data) await jobs.add('own', one, { attempts: 3 });
+      await queue.submit(mail);
+      expect((await queue.runDue()).length).toBe(1);
+      expect(await jobs.getFailedCount()).toBe(data.length);
+      expect((await jobs.getFailed())[0]?.failedReason).toBe('not of smtp-routes, whose queue this is');
+      expect((await queue.counters()).delivered).toBe(1);
+      await jobs.close();
+      await queue.close();
     });
 
     test('Redis goes away and comes back: submits wait, the workers go on by themselves', async () => {

@@ -128,12 +128,55 @@ describe.skipIf(postgresMissing !== undefined)(
       const name = `deleted-${String(++names)}`;
       const first = open(name, '250');
       await first.queue.submit(mail);
-      await pool.query('DELETE FROM pgboss.job WHERE name = $1', [name]);
+      await pool.query('DELETE FROM pgboss.job WHERE name = $1', [`${name}.new`]);
       expect(await first.queue.runDue()).toEqual([]);
       const later = open(name, '250', { clock: new ManualClock(Date.now() + 2 * 3_600_000) });
       expect((await later.queue.runDue()).length).toBe(1);
       await first.queue.close();
       await later.queue.close();
+    });
+
+    test('queues with names that follow from ours, of the app and of another queue, are not touched', async () => {
+      const name = `near-${String(++names)}`;
+      const own = [name, `${name}-new`, `${name}-retry`];
+      for (const one of own) {
+        await boss.createQueue(one);
+        await boss.send(one, { my: 1 });
+      }
+      // Of the tables too: no table of one is an index of the other.
+      const tables = ['schema', 'message', 'entry', 'inline', 'piece', 'ended', 'domain', 'count'];
+      const ours = ['', '-new', '-retry', ...tables.map((table) => `-${table}`)].map((suffix) =>
+        open(name + suffix, ['450 later', '250'], { profile: { initialRetryMs: 1 } }),
+      );
+      for (const { queue } of ours) await queue.submit(mail, { id: 'one' });
+      for (const { queue, transport } of ours) {
+        await until(async () => (await queue.runDue()).length === 0 && (await queue.counters()).active === 0);
+        expect(transport.trace.length).toBe(2);
+        await queue.close();
+      }
+      const { rows } = await pool.query('SELECT name, state FROM pgboss.job WHERE name = ANY($1)', [own]);
+      expect(rows).toEqual(expect.arrayContaining(own.map((one) => ({ name: one, state: 'created' }))));
+      expect(rows.length).toBe(own.length);
+    });
+
+    test('jobs in our queues that are not ours are failed, and mail behind them goes out', async () => {
+      const name = `foreign-${String(++names)}`;
+      const jobs = `${name}.new`;
+      const { queue } = open(name, '250', { concurrency: 2 });
+      await queue.counters();
+      const data = [{ my: 1 }, null, { seq: 1 }, { seq: 'x' }, { seq: 99 }];
+      for (const one of data) await boss.send(jobs, one as object, { retryLimit: 1, retryDelay: 60 });
+      const endless = await boss.send(jobs, { my: 2 }, { retryLimit: 1_000_000, retryDelay: 0 });
+      await queue.submit(mail);
+      await until(async () => (await queue.runDue()).length === 1);
+      expect((await queue.counters()).delivered).toBe(1);
+      const { rows } = await pool.query<{ state: string; output: { message: string } }>(
+        'SELECT state, output FROM pgboss.job WHERE name = $1 AND id <> $2',
+        [jobs, endless],
+      );
+      expect(rows.map(({ state }) => state)).toEqual(data.map(() => 'retry'));
+      expect(rows[0]?.output.message).toBe('not of smtp-routes, whose queue this is');
+      await queue.close();
     });
 
     test('the database goes away and comes back: submits say so, the workers go on by themselves', async () => {
