@@ -9,11 +9,11 @@ import { root, subpaths } from '../../.config/subpaths.js';
 import { pack, run, tool } from './commands.js';
 
 /**
- * Bytes, compressed: 160 kB of modules and 140 kB of the same as CommonJS, both without comments, 55 kB
+ * Bytes, compressed: 173 kB of modules and 151 kB of the same as CommonJS, both without comments, 38 kB
  * of declarations, and the README. The core counts with every file that `import 'smtp-routes'` loads,
  * dependencies apart.
  */
-const TARBALL_BUDGET = 400_000;
+const TARBALL_BUDGET = 420_000;
 const CORE_BUDGET = 36_000;
 
 let folder: string;
