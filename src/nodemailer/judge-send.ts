@@ -10,6 +10,7 @@ import { isClosingCode, isRefusalCode } from '../core/classify.js';
 import { failedCommand, USUAL_COMMAND } from '../core/failed-command.js';
 import type { Failure, Phase } from '../core/failure.js';
 import { parseReply, printable } from '../core/reply.js';
+import { unreadableMessage } from '../core/unreadable-message.js';
 import type { RecipientReport } from '../delivery/relay-transport.js';
 import { lostFailure } from './lost-failure.js';
 import type { BodyProgress } from './message-body.js';
@@ -75,14 +76,7 @@ function judgeError(end: SendEnd, error: MailError): Judgement {
     case 'EABORT':
       return { reports: failed(end, { kind: 'aborted', message: error.message }), fate: 'drop' };
     case 'ESTREAM':
-      // The app's own message could not be read: no relay is at fault, and no other can do better now.
-      return {
-        reports: failed(end, {
-          kind: 'aborted',
-          message: `the message could not be read: ${printable(error.message)}`,
-        }),
-        fate: 'drop',
-      };
+      return { reports: failed(end, unreadableMessage(error.message)), fate: 'drop' };
     default:
       return { reports: failed(end, connectionFailure(end, error)), fate: 'drop' };
   }

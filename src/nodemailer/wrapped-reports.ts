@@ -6,6 +6,7 @@ import { errorMessage } from '../core/error-message.js';
 import { failureFromError, failuresFromError } from '../core/failure-from-error.js';
 import type { Failure } from '../core/failure.js';
 import { parseReply, printable } from '../core/reply.js';
+import { unreadableMessage } from '../core/unreadable-message.js';
 import type { RecipientReport } from '../delivery/relay-transport.js';
 import { attemptOver, type WrappedBodies } from './wrapped-bodies.js';
 
@@ -97,13 +98,8 @@ export function neverCalledReports(error: unknown, recipients: readonly string[]
       ? { kind: 'lost', phase: 'envelope', code, message }
       : code === 'EABORT'
         ? { kind: 'aborted', message }
-        : unreadable(message);
+        : unreadableMessage(message);
   return recipients.map((recipient) => ({ recipient, failure }));
-}
-
-/** No relay is at fault, and no other can do better now. */
-function unreadable(why: string): Failure {
-  return { kind: 'aborted', message: `the message could not be read: ${why}` };
 }
 
 /** nodemailer's error, with what it told of single recipients before. */
@@ -119,7 +115,7 @@ function withRefusals(error: unknown, rejectedErrors: unknown): object {
 /** The body stream knows better than the error where the message got lost. */
 function seenFrom(bodies: WrappedBodies, failure: Failure, code: unknown): Failure {
   if (code === 'EABORT' && !bodies.ended) return { kind: 'aborted', message: 'aborted before the message was over' };
-  if (code === 'ESTREAM' && failure.kind === 'lost' && !bodies.ended) return unreadable(failure.message);
+  if (code === 'ESTREAM' && failure.kind === 'lost' && !bodies.ended) return unreadableMessage(failure.message);
   if (failure.kind === 'reply' && failure.phase === 'final-reply' && !bodies.ended)
     return { ...failure, phase: 'data' };
   if (failure.kind !== 'lost' || failure.phase !== 'final-reply' || bodies.ended) return failure;

@@ -8,6 +8,7 @@ import { isClosingCode } from '../core/classify.js';
 import { errorMessage } from '../core/error-message.js';
 import type { Failure, Phase, SmtpReply } from '../core/failure.js';
 import { parseReply } from '../core/reply.js';
+import { unreadableMessage } from '../core/unreadable-message.js';
 import type { ConnectionInfo, Message, RecipientReport, SendRequest } from '../delivery/relay-transport.js';
 import { formatReply } from './format-reply.js';
 import type { Action, Directive, Stage } from './script.js';
@@ -115,7 +116,7 @@ export class ScriptedAttempt {
         chunks.push(Buffer.from(chunk as Uint8Array));
       }
     } catch (error) {
-      return { failure: { kind: 'aborted', message: `the message could not be read: ${errorMessage(error)}` } };
+      return { failure: unreadableMessage(errorMessage(error)) };
     } finally {
       source.destroy();
     }
